@@ -1,0 +1,201 @@
+#pragma once
+#include <coroutine>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <variant>
+#include <weft/runtime/clock.hpp>
+#include <weft/runtime/config.hpp>
+#include <weft/runtime/context.hpp>
+#include <weft/runtime/frame_pool.hpp>
+#include <weft/runtime/result.hpp>
+#include <weft/runtime/task.hpp>
+
+namespace weft {
+
+/// `co_await cards.Play(request, weft::within{2s})`: this call's own time limit.
+struct within {
+  explicit constexpr within(duration limit) noexcept : limit{limit} {}
+  duration limit;
+};
+
+/// What can be said about one call. Converts from `within`. (Constructors, not an aggregate: g++ 12 destroys aggregates
+/// in a co_await expression twice.)
+class call_options {
+ public:
+  /// Every call has a deadline.
+  static constexpr duration default_limit = std::chrono::seconds{5};
+
+  constexpr call_options() noexcept = default;
+  constexpr call_options(within w) noexcept : limit_{w.limit} {}
+
+  constexpr duration limit() const noexcept { return limit_; }
+
+ private:
+  duration limit_ = default_limit;
+};
+
+/// The value of a call that returns nothing.
+using unit = std::monostate;
+
+namespace detail {
+
+/// Who waits for a call: an awaiter in a coroutine's frame.
+class call_waiter : public wait {
+ public:
+  void completed() noexcept { finish(); }
+
+ protected:
+  using wait::wait;
+  ~call_waiter() = default;
+};
+
+}  // namespace detail
+
+/// One call, wherever it goes: to a service on some worker, or out of the process.
+///
+/// On the caller's worker, except where a derived class says so. It is *settled* once, when the caller's outcome stands:
+/// by the reply, or before it by `give_up` (deadline, stop). It is *away* from `begin` until the other side has let go of it.
+/// It lives while it is held, away, or referenced, whichever is longest, and then deletes itself.
+class call_operation : public pooled {
+ public:
+  call_operation() = default;
+  call_operation(const call_operation&) = delete;
+  call_operation& operator=(const call_operation&) = delete;
+  virtual ~call_operation() = default;
+
+  /// Sends it off on behalf of `ctx`, whose deadline it inherits. It may be settled on return (refused).
+  void begin(context& ctx, duration limit) noexcept;
+  /// Settles it with an error and tells the other side; no effect when it is settled.
+  void give_up(status why) noexcept;
+  /// The holder goes.
+  void let_go() noexcept;
+
+  bool begun() const noexcept { return begun_; }
+  bool settled() const noexcept { return settled_; }
+  void wait_by(detail::call_waiter* w) noexcept { waiter_ = w; }
+
+  struct holder {
+    void operator()(call_operation* c) const noexcept { c->let_go(); }
+  };
+
+ protected:
+  /// Sends it; returns ok when it is away now, otherwise why it did not go.
+  virtual status depart(context& ctx, time_point deadline) noexcept = 0;
+  /// Tells the other side that nobody waits any more. It is away.
+  virtual void cancel() noexcept = 0;
+  /// True while something else refers to it.
+  virtual bool referenced() const noexcept { return false; }
+
+  /// The other side has let go, the reply can be taken unless it was settled before. May destroy *this.
+  void came_back() noexcept;
+  /// Destroys *this if nothing keeps it.
+  void end_if_done() noexcept;
+
+  const status& early() const noexcept { return early_; }
+
+ private:
+  void settle() noexcept;
+
+  detail::call_waiter* waiter_ = nullptr;
+  status early_;  // why it was settled without a reply
+  bool begun_ = false;
+  bool held_ = true;
+  bool away_ = false;
+  bool settled_ = false;
+};
+
+/// A call whose reply is an R.
+template <class R>
+class call_of : public call_operation {
+ public:
+  /// Requires: settled. Once.
+  result<R> take() {
+    if (!early().ok()) return early();
+    return take_reply();
+  }
+
+ private:
+  virtual result<R> take_reply() = 0;
+};
+
+template <class R>
+using held_call = std::unique_ptr<call_of<R>, call_operation::holder>;
+
+namespace detail {
+
+// Suspends a task until its call is settled.
+class call_awaiter_base : protected call_waiter {
+ protected:
+  call_awaiter_base() noexcept : call_waiter{"call"} {}
+  ~call_awaiter_base() = default;
+  bool begin(call_operation& op, duration limit, std::coroutine_handle<> h, context& ctx, void* where) noexcept;
+
+ private:
+  void on_stop() noexcept override;
+  call_operation* operation_ = nullptr;
+};
+
+[[noreturn]] void dropped_call_misuse() noexcept;
+
+}  // namespace detail
+
+/// A call that begins when it is awaited: `auto reply = co_await chat.Say(request)` yields a result<R>.
+///
+/// Suspends the calling task only, which resumes on its own strand. The deadline is the earlier of the call's limit and the
+/// task's deadline; at the deadline (DEADLINE_EXCEEDED) and on stop (CANCELLED) the caller is released at once and the
+/// handler's task is stopped. Errors besides the handler's: RESOURCE_EXHAUSTED (the service is full), UNAVAILABLE (it is
+/// stopped, or the peer cannot be reached: the method did not run), UNKNOWN (the handler threw).
+/// Begin it now and await it later: `scope.start(chat.Say(request))`.
+template <class R>
+class [[nodiscard]] call {
+ public:
+  using value_type = result<R>;
+
+  call(held_call<R> operation, call_options options) noexcept
+      : operation_{std::move(operation)}, limit_{options.limit()} {}
+  call(call&&) noexcept = default;
+  call& operator=(call&&) noexcept = default;
+  ~call() {
+#if WEFT_DEBUG
+    if (operation_ && !operation_->begun() && std::uncaught_exceptions() == 0) detail::dropped_call_misuse();
+#endif
+  }
+
+  /// Begins it on behalf of `ctx`, without waiting; awaiting it later yields the outcome, whenever it came.
+  void begin(context& ctx) noexcept { operation_->begin(ctx, limit_); }
+
+  /// Begins it on behalf of `ctx` and forgets it. A refusal that is known at once is returned.
+  status send(context& ctx) && noexcept {
+    auto operation = std::move(operation_);
+    operation->begin(ctx, limit_);
+    return operation->settled() ? status_of(operation->take()) : status{};
+  }
+
+  class awaiter;
+  awaiter operator co_await() && noexcept { return {std::move(operation_), limit_}; }
+
+ private:
+  held_call<R> operation_;
+  duration limit_;
+};
+
+template <class R>
+class call<R>::awaiter final : detail::call_awaiter_base {
+ public:
+  awaiter(held_call<R> operation, duration limit) noexcept : operation_{std::move(operation)}, limit_{limit} {}
+
+  bool await_ready() const noexcept { return operation_->settled(); }
+  template <task_promise_type P>
+  WEFT_NOINLINE bool await_suspend(std::coroutine_handle<P> h) noexcept {
+    return begin(*operation_, limit_, h, h.promise().ctx(), __builtin_return_address(0));
+  }
+  result<R> await_resume() { return operation_->take(); }
+
+ private:
+  held_call<R> operation_;
+  duration limit_;
+};
+
+}  // namespace weft

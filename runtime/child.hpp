@@ -1,0 +1,82 @@
+#pragma once
+#include <coroutine>
+#include <functional>
+#include <type_traits>
+#include <utility>
+#include <weft/runtime/context.hpp>
+#include <weft/runtime/strand.hpp>
+#include <weft/runtime/task.hpp>
+
+namespace weft {
+
+/// A task with a context of its own: a root, or a child of a scope, of when_all, of race. Base of what owns one.
+///
+/// Starts from its strand's queue, not beneath the caller. When the task has ended it is back on the strand on which it
+/// was started, outside the tree, its frame destroyed; then `ended` is called, once.
+template <class T>
+class child : public work, public receiver_of<T> {
+ public:
+  explicit child(strand& home, context* parent = nullptr, const char* name = "task") noexcept
+      : own_ctx_{home, parent, name}, origin_{&home} {
+    this->ctx = &own_ctx_;
+  }
+  ~child() {
+    if (coroutine_) coroutine_.destroy();
+  }
+
+  /// From the home strand's worker for a child with a parent; from any thread for a root. False: the runtime has ended,
+  /// nothing was started.
+  bool start(task<T> t) noexcept {
+    coroutine_ = t.release();
+    coroutine_.promise().to = this;
+    if (own_ctx_.parent() != nullptr) own_ctx_.enter();
+    return origin_->post(*this);
+  }
+
+  context& own_context() noexcept { return own_ctx_; }
+
+ protected:
+  virtual void ended() noexcept = 0;
+
+ private:
+  void run() noexcept final {
+    if (done_) {
+      finish();
+    } else {
+      if (own_ctx_.parent() == nullptr) own_ctx_.enter();
+      coroutine_.resume();
+    }
+  }
+
+  std::coroutine_handle<> completed() noexcept final {
+    done_ = true;
+    own_ctx_.leave();
+    if (&own_ctx_.home() != origin_) {  // the task hopped: end where it began
+      origin_->post(*this);
+    } else {
+      finish();
+    }
+    return std::noop_coroutine();
+  }
+
+  void frame_gone() noexcept final { coroutine_ = {}; }
+
+  void finish() noexcept {
+    if (coroutine_) std::exchange(coroutine_, {}).destroy();
+    ended();  // may destroy *this
+  }
+
+  context own_ctx_;
+  strand* origin_;
+  std::coroutine_handle<task_promise<T>> coroutine_;
+  bool done_ = false;
+};
+
+/// Copies what a coroutine is given into a frame of its own, so that it may take references to it:
+/// `invoke_owned(&player::on_card, this, message)`.
+template <class F, class... Args>
+auto invoke_owned(F f, Args... args) -> std::remove_cvref_t<std::invoke_result_t<F&, Args...>> {
+  co_return co_await std::invoke(f, std::move(args)...);
+}
+
+}  // namespace weft

@@ -1,0 +1,109 @@
+#pragma once
+#include <coroutine>
+#include <cstddef>
+#include <weft/runtime/clock.hpp>
+#include <weft/runtime/work.hpp>
+
+namespace weft {
+
+class context;
+class strand;
+class worker;
+
+/// A coroutine suspended at a leaf: what it waits for, and how stop reaches it. Base of every awaiter that really waits.
+///
+/// Exactly one completion: whoever ends the wait (the event, or `on_stop`) first unlinks it from the other, then calls
+/// `finish` once. The coroutine is resumed from its strand's queue, never from beneath the caller of `finish`.
+class wait : public work {
+ public:
+  const char* what() const noexcept { return what_; }
+  void* where() const noexcept { return where_; }
+  time_point since() const noexcept { return since_; }
+
+ protected:
+  explicit wait(const char* what) noexcept : what_{what} {}
+  ~wait() = default;
+
+  /// Registers the suspended coroutine with its context. `where` is the return address in the awaiting coroutine.
+  void suspend(std::coroutine_handle<> coroutine, context& ctx, void* where) noexcept;
+  /// Ends the wait: the coroutine resumes on its strand. On that strand's worker only, once.
+  void finish() noexcept;
+  bool finished() const noexcept { return finished_; }
+  context* ctx() const noexcept { return ctx_; }
+
+ private:
+  friend context;
+  /// The task was stopped while it waits. Ends the wait, now or as soon as what it waits for has wound up.
+  virtual void on_stop() noexcept = 0;
+  void run() noexcept final;
+
+  bool finished_ = false;
+  std::coroutine_handle<> coroutine_;
+  context* ctx_ = nullptr;
+  const char* what_;
+  void* where_ = nullptr;
+  time_point since_{};
+};
+
+/// What a task and everything it awaits share: strand, stop, deadline. One for each root and each child of a scope; they
+/// form a tree along which stop travels. Touched on its strand only.
+class context {
+ public:
+  /// Not yet part of the tree: `enter` links it, on its strand.
+  explicit context(strand& home, context* parent = nullptr, const char* name = "task") noexcept
+      : strand_{&home}, parent_{parent}, name_{name} {}
+  ~context();
+  context(const context&) = delete;
+  context& operator=(const context&) = delete;
+
+  strand& home() const noexcept { return *strand_; }
+  context* parent() const noexcept { return parent_; }
+  const char* name() const noexcept { return name_; }
+  void rename(const char* name) noexcept { name_ = name; }
+
+  /// The earliest time by which this task's result is of use to somebody; calls it makes inherit it.
+  time_point deadline() const noexcept { return deadline_; }
+  void limit_deadline(time_point d) noexcept {
+    if (d < deadline_) deadline_ = d;
+  }
+
+  /// True once stop was asked for. Waits end at once then, with CANCELLED or an empty value; code goes on running.
+  bool stopped() const noexcept { return stopped_; }
+  /// Stops this task and everything below it.
+  void stop() noexcept;
+  /// Before `enter`: stop of the parent does not reach this task.
+  void shield() noexcept { shielded_ = true; }
+
+  /// Before `enter`: it has no parent, whatever was said when it was made.
+  void become_root() noexcept { parent_ = nullptr; }
+
+  /// Takes its place below its parent (or among the worker's roots) and inherits the parent's deadline and stop.
+  void enter() noexcept;
+  /// Leaves the tree; everything below has ended. Idempotent.
+  void leave() noexcept;
+
+  /// What the task waits for; null while it runs or is queued to run.
+  const wait* waiting() const noexcept { return waiting_; }
+  const context* first_child() const noexcept { return children_; }
+  const context* next_sibling() const noexcept { return next_; }
+
+ private:
+  friend wait;
+  friend worker;
+
+  context*& siblings() noexcept;  // head of the list this context is in
+
+  strand* strand_;
+  context* parent_;
+  context* children_ = nullptr;
+  context* next_ = nullptr;
+  context* previous_ = nullptr;
+  wait* waiting_ = nullptr;
+  time_point deadline_ = never;
+  const char* name_;
+  bool entered_ = false;
+  bool stopped_ = false;
+  bool shielded_ = false;
+};
+
+}  // namespace weft

@@ -1,0 +1,103 @@
+#include <weft/runtime/frame_pool.hpp>
+
+#include <cstdlib>
+#include <new>
+#include <weft/runtime/config.hpp>
+#include <weft/runtime/worker.hpp>
+
+namespace weft {
+
+// Stands before every frame; as large as the alignment that operator new promises. `origin` is the address of the pool,
+// which is aligned, with the size class in its low bits; 0: from the heap.
+struct alignas(__STDCPP_DEFAULT_NEW_ALIGNMENT__) frame_pool::header {
+  std::uintptr_t origin;
+  header* next;  // while free
+};
+
+namespace {
+
+void* heap(std::size_t bytes) {
+  if (void* p = std::malloc(bytes)) return p;
+  throw std::bad_alloc{};
+}
+
+}  // namespace
+
+frame_pool::owner frame_pool::make() { return owner{new frame_pool}; }
+
+frame_pool::header* frame_pool::retired() noexcept { return reinterpret_cast<header*>(std::uintptr_t{1}); }
+
+#if WEFT_POOL_FRAMES
+
+void* frame_pool::allocate(std::size_t bytes) {
+  if (auto* w = worker::current(); w != nullptr && bytes <= largest) return w->frames().take(bytes);
+  auto* h = static_cast<header*>(heap(sizeof(header) + bytes));
+  h->origin = 0;
+  return h + 1;
+}
+
+void frame_pool::deallocate(void* frame) noexcept {
+  auto* h = static_cast<header*>(frame) - 1;
+  if (h->origin == 0) return std::free(h);
+  auto* pool = reinterpret_cast<frame_pool*>(h->origin & ~(std::uintptr_t{alignof(frame_pool)} - 1));
+  if (auto* w = worker::current(); w != nullptr && &w->frames() == pool) return pool->keep(h);
+  auto* head = pool->returned_.load(std::memory_order_relaxed);
+  do {
+    if (head == retired()) return std::free(h);
+    h->next = head;
+  } while (!pool->returned_.compare_exchange_weak(head, h, std::memory_order_release, std::memory_order_relaxed));
+}
+
+#else
+
+void* frame_pool::allocate(std::size_t bytes) { return heap(bytes); }
+void frame_pool::deallocate(void* frame) noexcept { std::free(frame); }
+
+#endif
+
+void* frame_pool::take(std::size_t bytes) {
+  static_assert(largest / step <= alignof(frame_pool), "the size class has to fit into the address's low bits");
+  const auto index = bytes == 0 ? 0 : (bytes - 1) / step;
+  auto& c = classes_[index];
+  if (c.free == nullptr) reclaim(returned_.exchange(nullptr, std::memory_order_acquire));
+  ++live_;
+  if (auto* h = c.free) {
+    c.free = h->next;
+    --c.count;
+    return h + 1;
+  }
+  auto* h = static_cast<header*>(heap(sizeof(header) + (index + 1) * step));
+  h->origin = reinterpret_cast<std::uintptr_t>(this) | index;
+  return h + 1;
+}
+
+void frame_pool::keep(header* h) noexcept {
+  --live_;
+  auto& c = classes_[h->origin & (alignof(frame_pool) - 1)];
+  if (c.count >= kept) return std::free(h);
+  h->next = c.free;
+  c.free = h;
+  ++c.count;
+}
+
+void frame_pool::reclaim(header* list) noexcept {
+  while (list != nullptr) {
+    auto* next = list->next;
+    keep(list);
+    list = next;
+  }
+}
+
+void frame_pool::retire::operator()(frame_pool* pool) const noexcept {
+  pool->reclaim(pool->returned_.exchange(retired(), std::memory_order_acquire));
+  for (auto& c : pool->classes_) {
+    while (auto* h = c.free) {
+      c.free = h->next;
+      std::free(h);
+    }
+  }
+  // A frame that is still alive will ask this pool where to go: such a pool is never deleted.
+  if (pool->live_ == 0) delete pool;
+}
+
+}  // namespace weft

@@ -1,0 +1,122 @@
+#include <weft/runtime/runtime.hpp>
+
+#include <atomic>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <weft/runtime/context.hpp>
+#include <weft/runtime/misuse.hpp>
+
+namespace weft {
+namespace {
+
+// Runs `f` in the worker's own loop.
+template <class F>
+struct order final : work {
+  explicit order(F f) : function{std::move(f)} {}
+  void run() noexcept override {
+    auto f = std::move(function);
+    delete this;
+    f();
+  }
+  F function;
+};
+
+template <class F>
+void give(worker& w, F f) {
+  auto* o = new order<F>{std::move(f)};
+  if (!w.submit(*o)) delete o;
+}
+
+constexpr duration patience = std::chrono::seconds{5};
+
+}  // namespace
+
+runtime::runtime(runtime_options options, std::unique_ptr<event_source> first_source)
+    : options_{std::move(options)}, clock_{options_.time != nullptr ? options_.time : &steady_} {
+  if (options_.workers < 0) misuse("runtime_options::workers is negative: 0 means pumped, n means n threads");
+  const bool threaded = options_.workers > 0;
+  const int count = threaded ? options_.workers : 1;
+  for (int i = 0; i < count; ++i) {
+    auto source = i == 0 && first_source ? std::move(first_source) : make_futex_source();
+    workers_.push_back(
+        std::make_unique<worker>(*this, i, *clock_, std::move(source), options_.spin, threaded));
+  }
+  control_ = std::make_unique<strand>(*workers_[0], strand_options{.name = "control"});
+  if (!threaded) return;
+  for (auto& w : workers_) threads_.emplace_back([&w = *w] { w.run(); });
+}
+
+runtime::~runtime() {
+  stop();
+  control_.reset();
+}
+
+void runtime::stop() noexcept {
+  if (stopped_) return;
+  if (worker::current() != nullptr) {
+    misuse("runtime::stop (or ~runtime) was called on one of its workers: call it on the thread that made the runtime");
+  }
+  stopped_ = true;
+  for (auto& w : workers_) give(*w, [&w = *w] { w.stop_tasks(); });
+  if (threads_.empty()) {
+    auto& w = *workers_[0];
+    do {
+      w.round(time_point::min());
+    } while (!w.idle());
+    w.close();
+    return;
+  }
+  wait_until_idle();
+  for (auto& w : workers_) give(*w, [&w = *w] { w.leave(); });
+  for (auto& t : threads_) t.join();
+}
+
+// Workers may still hand work to each other while they end. Nothing is under way when two sweeps, each of which asked
+// every worker while it was idle, find that none of them ran anything in between.
+void runtime::wait_until_idle() noexcept {
+  std::uint64_t before = 0;
+  for (bool first = true;; first = false) {
+    std::uint64_t total = 0;
+    for (auto& w : workers_) {
+      idle_probe probe;
+      give(*w, [&w = *w, &probe] { w.answer_when_idle(probe); });
+      std::optional<std::uint64_t> entries;
+      while (!(entries = probe.wait(patience))) {
+        log("runtime::stop: worker " + std::to_string(w->index()) + " still has tasks or work after 5 s");
+      }
+      total += *entries;
+    }
+    if (!first && total == before) return;
+    before = total;
+  }
+}
+
+pump_result runtime::pump(duration budget) noexcept {
+  if (!threads_.empty()) misuse("runtime::pump was called on a runtime with threads: make it with workers = 0");
+  auto& w = *workers_[0];
+  const auto until = saturating_add(clock_->now(), budget);
+  bool more = true;
+  do {
+    more = w.round(until);
+  } while (more && clock_->now() < until);
+  return {more, w.next_due()};
+}
+
+worker& runtime::worker_at(int index) {
+  if (index < 0 || index >= static_cast<int>(workers_.size())) {
+    misuse("worker " + std::to_string(index) + " was asked for, but the runtime has " +
+           std::to_string(workers_.size()));
+  }
+  return *workers_[static_cast<std::size_t>(index)];
+}
+
+void runtime::log(std::string_view line) const noexcept {
+  if (options_.log) {
+    options_.log(line);
+  } else {
+    std::fprintf(stderr, "weft: %.*s\n", static_cast<int>(line.size()), line.data());
+  }
+}
+
+}  // namespace weft

@@ -1,0 +1,72 @@
+#pragma once
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <thread>
+#include <vector>
+#include <weft/runtime/clock.hpp>
+#include <weft/runtime/strand.hpp>
+#include <weft/runtime/worker.hpp>
+
+namespace weft {
+
+struct runtime_options {
+  /// Threads. 0: none, the program calls `pump`.
+  int workers = 1;
+  /// Null: the machine's monotonic clock. Must outlive the runtime.
+  const clock* time = nullptr;
+  /// How long a worker looks for events before it sleeps. Costs CPU, saves the wake-up (about 40 us); adaptive.
+  duration spin{0};
+  /// Where the library reports what it cannot return: exceptions in handlers, tasks that do not end. Null: stderr.
+  /// Called on any thread.
+  std::function<void(std::string_view)> log{};
+};
+
+/// What `pump` left.
+struct pump_result {
+  bool more = false;            ///< Work is queued: pump again at once.
+  time_point next_timer = never;  ///< Otherwise, when the next timer is due.
+};
+
+/// The workers and their clock; everything else is made from one. Any number of them may exist, one after the other or
+/// side by side; destroying one stops every task and waits for its end.
+class runtime {
+ public:
+  /// Starts the threads. `first_source` is what worker 0 waits in (gRPC's queue, for one); null: a futex.
+  explicit runtime(runtime_options options = {}, std::unique_ptr<event_source> first_source = nullptr);
+  ~runtime();
+  runtime(const runtime&) = delete;
+  runtime& operator=(const runtime&) = delete;
+
+  /// Stops all tasks, waits until they have ended, ends the threads. Not on a worker. Idempotent.
+  /// A task that does not end within 5 s is reported to the log; the wait goes on.
+  void stop() noexcept;
+
+  /// Makes rounds of worker 0 on this thread until `budget` is used up or nothing is left to do; never blocks.
+  /// Only with `workers = 0`; always on the same thread. Overruns the budget by at most one entry of a strand.
+  pump_result pump(duration budget = std::chrono::milliseconds{2}) noexcept;
+
+  /// Index 0 polls I/O. With `workers = 0` there is worker 0, the pumped one. An index out of range is a misuse.
+  worker& worker_at(int index);
+  int workers() const noexcept { return static_cast<int>(threads_.size()); }
+
+  /// A strand of worker 0 that belongs to the runtime itself.
+  strand& control() noexcept { return *control_; }
+  const clock& time() const noexcept { return *clock_; }
+  void log(std::string_view line) const noexcept;
+
+ private:
+  void wait_until_idle() noexcept;
+
+  runtime_options options_;
+  steady_clock steady_;
+  const clock* clock_;
+  std::vector<std::unique_ptr<worker>> workers_;
+  std::unique_ptr<strand> control_;
+  std::vector<std::thread> threads_;
+  bool stopped_ = false;
+};
+
+}  // namespace weft

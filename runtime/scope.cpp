@@ -1,0 +1,23 @@
+#include <weft/runtime/scope.hpp>
+
+#include <weft/runtime/misuse.hpp>
+
+namespace weft {
+
+scope::scope(context& opener) noexcept : ctx_{opener.home(), &opener, "scope"} { ctx_.enter(); }
+
+scope::~scope() {
+  if (running_ != 0) misuse("a scope ended with tasks running: end it by with_scope, which awaits them");
+}
+
+void scope::stop() noexcept { ctx_.stop(); }
+
+void scope::child_ended(std::exception_ptr thrown) noexcept {
+  if (thrown && !thrown_) {
+    thrown_ = std::move(thrown);
+    stop();
+  }
+  if (--running_ == 0 && joiner_ != nullptr) std::exchange(joiner_, nullptr)->done();
+}
+
+}  // namespace weft

@@ -1,0 +1,203 @@
+#pragma once
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <weft/runtime/child.hpp>
+#include <weft/runtime/config.hpp>
+#include <weft/runtime/sleep.hpp>
+#include <weft/runtime/wait_list.hpp>
+
+namespace weft {
+
+class scope;
+template <class T>
+class started;
+
+namespace detail {
+
+// Owned by its scope until it has ended, and by the handle that awaits it, whichever lasts longer. One strand, no atomics.
+template <class T>
+class scope_child final : public child<T>, public pooled {
+ public:
+  scope_child(scope& owner, context& parent, const char* name) noexcept
+      : child<T>{parent.home(), &parent, name}, owner_{&owner} {}
+
+  void retain() noexcept { ++references_; }
+  void release() noexcept {
+    if (--references_ == 0) delete this;
+  }
+  bool has_ended() const noexcept { return owner_ == nullptr; }
+  wait_list& joiners() noexcept { return joiners_; }
+
+ private:
+  void ended() noexcept override;
+
+  scope* owner_;
+  int references_ = 1;
+  wait_list joiners_;
+};
+
+}  // namespace detail
+
+/// A nursery: tasks started in it run side by side on the strand of the task that opened it, and cannot outlive it.
+///
+/// Opened by `with_scope`, which ends when everything in it has ended. Errors as values concern nobody else; an exception
+/// that escapes from one task stops the others and comes out of `with_scope`. On its strand only.
+class scope {
+ public:
+  ~scope();
+  scope(const scope&) = delete;
+  scope& operator=(const scope&) = delete;
+
+  /// Starts a task or any awaitable (a call) now; the handle awaits it later, or is dropped.
+  template <class A>
+    requires requires { typename await_result_t<A>; }
+  started<await_result_t<A>> start(A awaitable, const char* name = "task");
+
+  /// Starts `f(args...)`, a coroutine. It keeps copies of what it is given, so `f` may take const references.
+  template <class F, class... Args>
+    requires std::invocable<F&, Args...>
+  auto start(F f, Args... args) {
+    return start(invoke_owned(std::move(f), std::move(args)...));
+  }
+
+  /// `after(15s, f, args...)`: starts `f(args...)` when the time is over, unless the scope is stopped before.
+  template <class F, class... Args>
+  auto after(duration delay, F f, Args... args) {
+    return start(run_after<F, Args...>(delay, std::move(f), std::move(args)...), "timer");
+  }
+
+  /// Stops everything in it. What is started later finds itself stopped.
+  void stop() noexcept;
+  bool stopped() const noexcept { return ctx_.stopped(); }
+  /// Tasks that have not ended.
+  std::size_t running() const noexcept { return running_; }
+  context& own_context() noexcept { return ctx_; }
+
+ private:
+  template <class F, class... Args>
+  friend auto with_scope(F f, Args... args)
+      -> task<typename std::invoke_result_t<F&, Args..., scope&>::value_type>;
+  template <class T>
+  friend class detail::scope_child;
+
+  explicit scope(context& opener) noexcept;
+
+  template <class F, class... Args>
+  static task<> run_after(duration delay, F f, Args... args) {
+    const auto slept = co_await sleep_for(delay);
+    if (slept.ok()) co_await std::invoke(f, std::move(args)...);
+  }
+
+  class join_awaiter final : wait {
+   public:
+    explicit join_awaiter(scope& s) noexcept : wait{"scope"}, scope_{s} {}
+    bool await_ready() const noexcept { return scope_.running_ == 0; }
+    template <task_promise_type P>
+    WEFT_NOINLINE void await_suspend(std::coroutine_handle<P> h) noexcept {
+      suspend(h, h.promise().ctx(), __builtin_return_address(0));
+      scope_.joiner_ = this;
+    }
+    void await_resume() const noexcept {}
+    void done() noexcept { finish(); }
+
+   private:
+    void on_stop() noexcept override {}  // reaches the children through the tree
+    scope& scope_;
+  };
+
+  void child_ended(std::exception_ptr thrown) noexcept;
+
+  context ctx_;  // between the opener's and the children's: what `stop` acts on
+  std::size_t running_ = 0;
+  join_awaiter* joiner_ = nullptr;
+  std::exception_ptr thrown_;
+};
+
+/// A task that was started in a scope. Await it once for its value; dropping it changes nothing for the task.
+template <class T>
+class [[nodiscard("bind it to a name, or to std::ignore")]] started {
+ public:
+  explicit started(detail::scope_child<T>& c) noexcept : child_{&c} { c.retain(); }
+  started(started&& other) noexcept : child_{std::exchange(other.child_, nullptr)} {}
+  started& operator=(started&& other) noexcept {
+    std::swap(child_, other.child_);
+    return *this;
+  }
+  ~started() {
+    if (child_ != nullptr) child_->release();
+  }
+
+  bool done() const noexcept { return child_->has_ended(); }
+  /// Stops this task only.
+  void stop() noexcept {
+    if (!done()) child_->own_context().stop();
+  }
+
+  /// Waits for its end. Cancel: where T is a result or a status, the waiter gets CANCELLED at once and the task goes on;
+  /// otherwise the wait lasts until the task has ended. An exception of the task is rethrown here too.
+  auto operator co_await() && noexcept { return awaiter{*child_}; }
+
+ private:
+  class awaiter final : listed_wait {
+   public:
+    explicit awaiter(detail::scope_child<T>& c) noexcept : listed_wait{"started task"}, child_{c} { c.retain(); }
+    ~awaiter() { child_.release(); }
+    bool await_ready() const noexcept { return child_.has_ended(); }
+    template <task_promise_type P>
+    WEFT_NOINLINE bool await_suspend(std::coroutine_handle<P> h) noexcept {
+      return child_.joiners().wait_in(*this, h, h.promise().ctx(), __builtin_return_address(0));
+    }
+    T await_resume() {
+      if constexpr (is_result<T>) {
+        if (stopped() && !child_.has_ended()) return cancelled("stopped while waiting for a started task");
+      }
+      return child_.take();
+    }
+
+   private:
+    detail::scope_child<T>& child_;
+  };
+
+  detail::scope_child<T>* child_;
+};
+
+namespace detail {
+
+template <class T>
+void scope_child<T>::ended() noexcept {
+  auto* owner = std::exchange(owner_, nullptr);
+  auto thrown = this->outcome.index() == 2 ? std::get<2>(this->outcome) : nullptr;
+  joiners_.wake_all();
+  release();
+  owner->child_ended(std::move(thrown));
+}
+
+}  // namespace detail
+
+template <class A>
+  requires requires { typename await_result_t<A>; }
+started<await_result_t<A>> scope::start(A awaitable, const char* name) {
+  using T = await_result_t<A>;
+  auto* c = new detail::scope_child<T>{*this, ctx_, name};
+  started<T> handle{*c};
+  ++running_;
+  c->start(as_task(std::move(awaitable)));
+  return handle;
+}
+
+/// Opens a scope, runs `f(args..., scope)` in it (`with_scope(&player::run, this)`), and ends when that and everything started in it has ended, with what `f`
+/// returned. Copies what it is given. Cancel: stop reaches everything inside, which is awaited.
+template <class F, class... Args>
+auto with_scope(F f, Args... args) -> task<typename std::invoke_result_t<F&, Args..., scope&>::value_type> {
+  auto& ctx = co_await current();
+  scope s{ctx};
+  auto body = s.start(invoke_owned(std::move(f), std::move(args)..., std::ref(s)), "scope body");
+  co_await scope::join_awaiter{s};
+  if (s.thrown_) std::rethrow_exception(s.thrown_);
+  co_return co_await std::move(body);
+}
+
+}  // namespace weft

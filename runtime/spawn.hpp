@@ -1,0 +1,41 @@
+#pragma once
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+#include <weft/runtime/child.hpp>
+#include <weft/runtime/runtime.hpp>
+
+namespace weft {
+
+namespace detail {
+
+void report_escaped(worker& home, const char* task_name, const std::exception_ptr& e) noexcept;
+
+class detached final : public child<void>, public pooled {
+ public:
+  using child<void>::child;
+
+ private:
+  void ended() noexcept override {
+    if (outcome.index() == 2) report_escaped(own_context().home().home(), own_context().name(), std::get<2>(outcome));
+    delete this;
+  }
+};
+
+}  // namespace detail
+
+/// Starts `f(args...)` as a root task on `home`: it belongs to the runtime, whose end stops and awaits it. Any thread.
+///
+/// For what lives as long as the program; everything else belongs into a scope. Copies what it is given. An exception
+/// that escapes is logged. False when the runtime has ended: nothing was started.
+template <class F, class... Args>
+bool spawn(strand& home, const char* name, F f, Args... args) {
+  auto root = std::make_unique<detail::detached>(home, nullptr, name);
+  auto t = invoke_owned(std::move(f), std::move(args)...);
+  if (!root->start(std::move(t))) return false;
+  root.release();
+  return true;
+}
+
+}  // namespace weft

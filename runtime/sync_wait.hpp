@@ -1,0 +1,52 @@
+#pragma once
+#include <atomic>
+#include <type_traits>
+#include <utility>
+#include <weft/runtime/child.hpp>
+#include <weft/runtime/misuse.hpp>
+#include <weft/runtime/runtime.hpp>
+
+namespace weft {
+
+namespace detail {
+
+template <class T>
+class waited final : public child<T> {
+ public:
+  using child<T>::child;
+
+  bool done() const noexcept { return done_.load(std::memory_order_acquire); }
+  void block() const noexcept { done_.wait(false, std::memory_order_acquire); }
+
+ private:
+  // Runs on the strand that `sync_wait` gave; its last act, so that the waiting thread may destroy all of this.
+  void ended() noexcept override {
+    done_.store(true, std::memory_order_release);
+    done_.notify_one();
+  }
+  std::atomic<bool> done_{false};
+};
+
+void refuse_to_block_worker() noexcept;
+void pump_once(runtime& rt) noexcept;
+
+}  // namespace detail
+
+/// Runs `t` on the runtime's own strand and blocks the calling thread until it has ended: for main() and tests.
+///
+/// On a worker it is a misuse and ends the process, since it would stop everything that runs there. On a runtime without
+/// threads it pumps. Exceptions of the task are rethrown here. When the runtime has been stopped already: misuse.
+template <class T>
+T sync_wait(runtime& rt, task<T> t) {
+  detail::refuse_to_block_worker();
+  detail::waited<T> root{rt.control(), nullptr, "sync_wait"};
+  if (!root.start(std::move(t))) misuse("sync_wait on a runtime that was stopped: keep the runtime until the end");
+  if (rt.workers() == 0) {
+    while (!root.done()) detail::pump_once(rt);
+  } else {
+    root.block();
+  }
+  return root.take();
+}
+
+}  // namespace weft

@@ -1,0 +1,222 @@
+#include <weft/runtime/worker.hpp>
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+#include <weft/runtime/context.hpp>
+#include <weft/runtime/frame_pool.hpp>
+#include <weft/runtime/strand.hpp>
+
+namespace weft {
+namespace {
+
+thread_local worker* current_worker = nullptr;
+
+// How long a worker runs strands before it looks at its timers and polls its source.
+constexpr duration slice = std::chrono::microseconds{200};
+// Reading the clock costs about 20 ns: once in so many strands.
+constexpr unsigned clock_stride = 16;
+
+}  // namespace
+
+class worker::enter {
+ public:
+  explicit enter(worker& w) noexcept : outer_{std::exchange(current_worker, &w)} {}
+  ~enter() { current_worker = outer_; }
+  enter(const enter&) = delete;
+
+ private:
+  worker* outer_;
+};
+
+worker::worker(runtime& owner, int index, const clock& time, std::unique_ptr<event_source> source, duration spin,
+               bool threaded)
+    : owner_{owner},
+      index_{index},
+      threaded_{threaded},
+      clock_{time},
+      spin_{spin},
+      now_{time.now()},
+      timers_{now_},
+      source_{std::move(source)},
+      pool_{frame_pool::make()} {}
+
+worker::~worker() = default;
+
+worker* worker::current() noexcept { return current_worker; }
+
+strand* worker::current_strand() noexcept { return current_worker != nullptr ? current_worker->running_ : nullptr; }
+
+bool worker::submit(work& w) noexcept {
+  switch (inbox_.push(w)) {
+    case inbox::pushed::queued:
+      return true;
+    case inbox::pushed::must_wake:
+      wakes_.fetch_add(1, std::memory_order_relaxed);
+      source_->wake();
+      return true;
+    case inbox::pushed::refused:
+      break;
+  }
+  return false;
+}
+
+void worker::push_ready(strand& s) noexcept {
+  s.ready_ = true;
+  s.next_ready_ = nullptr;
+  if (ready_head_ == nullptr) {
+    ready_head_ = &s;
+  } else {
+    ready_tail_->next_ready_ = &s;
+  }
+  ready_tail_ = &s;
+}
+
+void worker::remove_ready(strand& s) noexcept {
+  strand* before = nullptr;
+  for (auto* at = ready_head_; at != nullptr; before = at, at = at->next_ready_) {
+    if (at != &s) continue;
+    (before != nullptr ? before->next_ready_ : ready_head_) = s.next_ready_;
+    if (ready_tail_ == &s) ready_tail_ = before;
+    break;
+  }
+  if (running_ == &s) running_destroyed_ = true;
+}
+
+void worker::accept(work* list) noexcept {
+  while (list != nullptr) {
+    auto& w = *list;
+    list = w.next;
+    if (w.target != nullptr) {
+      w.target->enqueue(w);
+    } else {
+      w.run();
+    }
+  }
+}
+
+void worker::run_strand(strand& s) noexcept {
+  running_ = &s;
+  running_destroyed_ = false;
+  for (int left = strand::batch; left > 0 && s.head_ != nullptr; --left) {
+    auto& w = *s.head_;
+    s.head_ = w.next;
+    if (w.counted) {
+      w.counted = false;
+      --s.messages_;
+    }
+    ++counters_.entries;
+    w.run();
+    if (running_destroyed_) {  // by the last thing it ran
+      running_ = nullptr;
+      return;
+    }
+  }
+  running_ = nullptr;
+  s.ready_ = false;
+  if (s.head_ != nullptr) push_ready(s);
+}
+
+void worker::run_ready(time_point until) noexcept {
+  unsigned count = 0;
+  while (ready_head_ != nullptr) {
+    auto& s = *ready_head_;
+    ready_head_ = s.next_ready_;
+    run_strand(s);
+    if (++count % clock_stride == 0 && (now_ = clock_.now()) >= until) return;
+  }
+}
+
+void worker::make_round(time_point until) noexcept {
+  now_ = clock_.now();
+  accept(inbox_.take_all());
+  counters_.timers += timers_.advance(now_);
+  run_ready(until);
+  if (probe_ != nullptr && idle()) std::exchange(probe_, nullptr)->answer(counters_.entries);
+}
+
+bool worker::round(time_point until) noexcept {
+  enter here{*this};
+  make_round(until);
+  source_->poll(time_point::min());
+  return ready_head_ != nullptr || !inbox_.empty();
+}
+
+void worker::wait_for_events() noexcept {
+  if (ready_head_ != nullptr || !inbox_.empty()) {
+    source_->poll(time_point::min());
+    return;
+  }
+  if (spin_ > duration::zero() && spin_for_events()) return;
+  const auto until = timers_.next_due();
+  if (!inbox_.try_sleep()) return;
+  ++counters_.sleeps;
+  source_->poll(until);
+  inbox_.awake();
+}
+
+// Spinning pays only where the next event is near. Each failure halves the time spent; one success restores it, and
+// one sleep in 32 tries in full, so that a worker whose load comes back finds out.
+bool worker::spin_for_events() noexcept {
+  if (spin_now_ < spin_ / 16 && ++spins_skipped_ % 32 != 0) return false;
+  const auto budget = spin_now_ < spin_ / 16 ? spin_ : spin_now_;
+  const auto start = clock_.now();
+  const auto until = std::min(start + budget, timers_.next_due());
+  do {
+    if (source_->poll(time_point::min()) != 0 || !inbox_.empty()) {
+      spin_now_ = spin_;
+      return true;
+    }
+  } while (clock_.now() < until);
+  spin_now_ = budget / 2;
+  return false;
+}
+
+void worker::run() noexcept {
+  {
+    enter here{*this};
+    spin_now_ = spin_;
+    while (!leaving_) {
+      make_round(clock_.now() + slice);
+      if (!leaving_) wait_for_events();
+    }
+  }
+  close();
+}
+
+bool worker::idle() const noexcept { return roots_ == nullptr && ready_head_ == nullptr && inbox_.empty(); }
+
+void worker::stop_tasks() noexcept {
+  stopping_ = true;
+  for (auto* root = roots_; root != nullptr; root = root->next_) root->stop();
+}
+
+void worker::answer_when_idle(idle_probe& probe) noexcept {
+  assert(probe_ == nullptr);
+  probe_ = &probe;
+}
+
+void worker::close() noexcept {
+  enter here{*this};
+  source_->shutdown();
+  do {
+    make_round(never);
+  } while (ready_head_ != nullptr || !inbox_.empty());
+  accept(inbox_.close());
+  run_ready(never);
+}
+
+void idle_probe::answer(std::uint64_t entries) noexcept {
+  // Under the lock: the waiter may destroy the probe as soon as it can have the lock back.
+  std::lock_guard lock{mutex_};
+  entries_ = entries;
+  answered_.notify_one();
+}
+
+std::optional<std::uint64_t> idle_probe::wait(duration patience) noexcept {
+  std::unique_lock lock{mutex_};
+  answered_.wait_for(lock, patience, [this] { return entries_.has_value(); });
+  return std::exchange(entries_, std::nullopt);
+}
+
+}  // namespace weft

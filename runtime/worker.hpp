@@ -1,0 +1,154 @@
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <weft/runtime/clock.hpp>
+#include <weft/runtime/frame_pool.hpp>
+#include <weft/runtime/inbox.hpp>
+#include <weft/runtime/timer_wheel.hpp>
+
+namespace weft {
+
+class context;
+class runtime;
+class strand;
+
+/// Where a worker waits when it has nothing to run, and what it polls besides: a futex, or gRPC's completion queue.
+class event_source {
+ public:
+  virtual ~event_source() = default;
+
+  /// Handles events that are ready; when there is none, waits for one until `until` (already past: does not wait) or
+  /// `wake`. May return early. Returns how many were handled. On the worker only.
+  virtual std::size_t poll(time_point until) noexcept = 0;
+
+  /// Ends a `poll` that waits, or the next one. Any thread.
+  virtual void wake() noexcept = 0;
+
+  /// Winds up: called by the worker when all tasks have ended; afterwards neither `poll` nor `wake` is called.
+  virtual void shutdown() noexcept {}
+};
+
+/// Waits on a futex; has no events of its own.
+std::unique_ptr<event_source> make_futex_source();
+
+/// Asks a worker, from another thread, to say when it has become idle, and how much it had run by then.
+class idle_probe {
+ public:
+  void answer(std::uint64_t entries) noexcept;
+  /// Blocks; empty after `patience`, then it may be called again.
+  std::optional<std::uint64_t> wait(duration patience) noexcept;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable answered_;
+  std::optional<std::uint64_t> entries_;
+};
+
+struct worker_counters {
+  std::uint64_t entries = 0;    ///< work run
+  std::uint64_t sleeps = 0;     ///< times it went to wait with nothing to do
+  std::uint64_t wakes = 0;      ///< times another thread had to wake it
+  std::uint64_t timers = 0;     ///< timers fired
+};
+
+/// One thread's event loop: an inbox, a queue of strands with work, a timer wheel, a cached clock.
+///
+/// A round: take the inbox, fire timers, run strands, poll the source; it waits in the source only when nothing is
+/// queued. With `runtime{.workers = 0}` there is no thread and `runtime::pump` makes the rounds.
+class worker {
+ public:
+  worker(runtime& owner, int index, const clock& time, std::unique_ptr<event_source> source, duration spin,
+         bool threaded);
+  ~worker();
+  worker(const worker&) = delete;
+  worker& operator=(const worker&) = delete;
+
+  /// The worker whose loop the calling thread is in; null on any other thread. The library's only thread_local.
+  static worker* current() noexcept;
+  /// The strand that runs on the calling thread; null outside of strands.
+  static strand* current_strand() noexcept;
+
+  int index() const noexcept { return index_; }
+  /// False when it is pumped.
+  bool threaded() const noexcept { return threaded_; }
+  runtime& owner() const noexcept { return owner_; }
+  /// Time as of this round. On the worker only.
+  time_point now() const noexcept { return now_; }
+  /// Reads the clock again: for what must not be dated by the start of a long round.
+  time_point read_clock() noexcept { return now_ = clock_.now(); }
+  frame_pool& frames() noexcept { return *pool_; }
+  timer_wheel& timers() noexcept { return timers_; }
+  event_source& source() noexcept { return *source_; }
+  const worker_counters& counters() const noexcept { return counters_; }
+  /// Head of the list of root tasks; walk it with `context::next_sibling`. On the worker only.
+  const context* roots() const noexcept { return roots_; }
+
+  /// Hands work to this worker from another thread. False when it is closed.
+  bool submit(work& w) noexcept;
+
+  /// Runs rounds until `leave` was asked for; then closes inbox and source.
+  void run() noexcept;
+
+  /// One round without waiting, for pumps. Stops at `until`. Returns true when work is left.
+  bool round(time_point until) noexcept;
+
+  /// Stops all tasks, and those that still start. On the worker only.
+  void stop_tasks() noexcept;
+  /// Answers `probe` as soon as nothing is queued and no task is left. On the worker only.
+  void answer_when_idle(idle_probe& probe) noexcept;
+  /// Makes `run` return. On the worker only, when no worker has a task left.
+  void leave() noexcept { leaving_ = true; }
+  bool idle() const noexcept;
+  /// When the next timer is due.
+  time_point next_due() noexcept { return timers_.next_due(); }
+  /// Closes what a pump left open; only when nothing runs any more.
+  void close() noexcept;
+
+ private:
+  friend context;
+  friend strand;
+  friend class runtime;
+
+  /// Marks the calling thread as this worker while it lives.
+  class enter;
+
+  void make_round(time_point until) noexcept;
+  void accept(work* list) noexcept;
+  void run_ready(time_point until) noexcept;
+  void run_strand(strand& s) noexcept;
+  void push_ready(strand& s) noexcept;
+  void remove_ready(strand& s) noexcept;
+  void wait_for_events() noexcept;
+  bool spin_for_events() noexcept;
+
+  runtime& owner_;
+  const int index_;
+  const bool threaded_;
+  const clock& clock_;
+  const duration spin_;
+  duration spin_now_{};
+  unsigned spins_skipped_ = 0;
+  time_point now_;
+  strand* running_ = nullptr;
+  bool running_destroyed_ = false;
+  strand* ready_head_ = nullptr;
+  strand* ready_tail_ = nullptr;
+  context* roots_ = nullptr;
+  timer_wheel timers_;
+  worker_counters counters_;
+  std::unique_ptr<event_source> source_;
+  frame_pool::owner pool_;
+  idle_probe* probe_ = nullptr;
+  bool stopping_ = false;
+  bool leaving_ = false;
+
+  alignas(64) inbox inbox_;
+  std::atomic<std::uint64_t> wakes_{0};
+};
+
+}  // namespace weft

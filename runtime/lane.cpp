@@ -44,9 +44,4 @@ lane::turn::~turn() {
   lane->start_next();
 }
 
-task<> lane::finished_in(std::shared_ptr<state> lane, task<> job) {
-  turn mine{std::move(lane)};
-  co_await std::move(job);
-}
-
 }  // namespace weft

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <weft/runtime/scope.hpp>
@@ -38,7 +39,7 @@ class lane {
   template <class F, class... Args>
   status run(F f, Args... args) {
     if (auto s = admit(); !s.ok()) return s;
-    enqueue(finished_in(state_, invoke_owned(std::move(f), std::move(args)...)));
+    enqueue(take_turn(state_, std::move(f), std::move(args)...));
     return {};
   }
 
@@ -65,12 +66,12 @@ class lane {
     ~turn();
   };
 
-  template <class T>
-  static task<> finished_in(std::shared_ptr<state> lane, task<T> job) {
+  // One frame for a job and the copies of its arguments.
+  template <class F, class... Args>
+  static task<> take_turn(std::shared_ptr<state> lane, F f, Args... args) {
     turn mine{std::move(lane)};
-    static_cast<void>(co_await std::move(job));
+    static_cast<void>(co_await std::invoke(f, std::move(args)...));
   }
-  static task<> finished_in(std::shared_ptr<state> lane, task<> job);
 
   status admit() noexcept;
   void enqueue(task<> job);

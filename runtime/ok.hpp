@@ -90,7 +90,7 @@ template <class T>
 auto ok(task<T> child) {
   return detail::ok_task<T>{std::move(child)};
 }
-template <class A>
+template <awaitable A>
   requires(!is_result<A>) && is_result<await_result_t<A>>
 auto ok(A awaitable) {
   return detail::ok_task<await_result_t<A>>{as_task(std::move(awaitable))};

@@ -52,8 +52,7 @@ class scope {
   scope& operator=(const scope&) = delete;
 
   /// Starts a task or any awaitable (a call) now; the handle awaits it later, or is dropped.
-  template <class A>
-    requires requires { typename await_result_t<A>; }
+  template <awaitable A>
   started<await_result_t<A>> start(A awaitable, const char* name = "task");
 
   /// Starts `f(args...)`, a coroutine. It keeps copies of what it is given, so `f` may take const references.
@@ -177,8 +176,7 @@ void scope_child<T>::ended() noexcept {
 
 }  // namespace detail
 
-template <class A>
-  requires requires { typename await_result_t<A>; }
+template <awaitable A>
 started<await_result_t<A>> scope::start(A awaitable, const char* name) {
   using T = await_result_t<A>;
   auto* c = new detail::scope_child<T>{*this, ctx_, name};

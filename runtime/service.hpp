@@ -331,7 +331,7 @@ struct handler_value<task<T>> : handler_value<T> {};
 template <class F, class R = typename handler_value<std::invoke_result_t<F&>>::type>
 reply<R> as_handler(F f) {
   using returned = std::invoke_result_t<F&>;
-  if constexpr (requires { typename await_result_t<returned>; }) {
+  if constexpr (awaitable<returned>) {
     using value = await_result_t<returned>;
     if constexpr (std::is_void_v<value>) {
       co_await f();

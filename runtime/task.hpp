@@ -205,22 +205,33 @@ inline task<void> task_promise<void>::get_return_object() noexcept {
   return task<void>{std::coroutine_handle<task_promise>::from_promise(*this)};
 }
 
-/// What `co_await` of an `A` yields inside a task.
+namespace detail {
+
 template <class A>
-struct await_result {
-  using type = decltype([] {
-    if constexpr (requires(A a) { std::move(a).operator co_await(); }) {
-      return std::type_identity<decltype(std::declval<A>().operator co_await().await_resume())>{};
-    } else {
-      return std::type_identity<decltype(std::declval<A&>().await_resume())>{};
-    }
-  }())::type;
+struct await_result;
+template <class A>
+  requires requires(A a) { std::move(a).operator co_await().await_resume(); }
+struct await_result<A> {
+  using type = decltype(std::declval<A>().operator co_await().await_resume());
 };
 template <class A>
-using await_result_t = typename await_result<std::remove_cvref_t<A>>::type;
+  requires requires(A a) { a.await_resume(); }
+struct await_result<A> {
+  using type = decltype(std::declval<A&>().await_resume());
+};
+
+}  // namespace detail
+
+/// What `co_await` of an `A` yields inside a task.
+template <class A>
+using await_result_t = typename detail::await_result<std::remove_cvref_t<A>>::type;
+
+/// Anything that can be awaited in a task.
+template <class A>
+concept awaitable = requires { typename await_result_t<A>; };
 
 /// Makes a task of any awaitable, so that it can be started in a scope, raced, or timed.
-template <class A>
+template <awaitable A>
 task<await_result_t<A>> as_task(A awaitable) {
   co_return co_await std::move(awaitable);
 }

@@ -147,7 +147,7 @@ class [[nodiscard]] race_awaiter final : public parts<T...> {
 ///
 /// Order: they start in the order given. Cancel: stop reaches all of them; they are awaited. Errors as values concern
 /// nobody else; the first exception stops the others, and is rethrown when all have ended.
-template <class... A>
+template <awaitable... A>
 task<std::tuple<detail::value_or_monostate<await_result_t<A>>...>> when_all(A... awaitables) {
   detail::when_all_awaiter<await_result_t<A>...> all{as_task(std::move(awaitables))...};
   co_return co_await all;
@@ -155,7 +155,7 @@ task<std::tuple<detail::value_or_monostate<await_result_t<A>>...>> when_all(A...
 
 /// Runs all of them side by side; the first to end wins, the others are stopped and awaited. Yields a variant whose index
 /// says who won. An exception of the winner is rethrown; outcomes of losers are dropped, exceptions included.
-template <class... A>
+template <awaitable... A>
 task<std::variant<detail::value_or_monostate<await_result_t<A>>...>> race(A... awaitables) {
   detail::race_awaiter<await_result_t<A>...> all{as_task(std::move(awaitables))...};
   co_return co_await all;

@@ -56,7 +56,7 @@ class timed final : wait, timer, child<T> {
 
 /// Runs the awaitable, at most for `limit`: then it is stopped, awaited, and DEADLINE_EXCEEDED is what comes back, unless it
 /// ended with a value in spite of it (no value is lost). Calls inside inherit the deadline.
-template <class A>
+template <awaitable A>
   requires is_result<await_result_t<A>>
 task<await_result_t<A>> with_timeout(duration limit, A awaitable) {
   auto& ctx = co_await current();
@@ -69,7 +69,7 @@ task<await_result_t<A>> with_timeout(duration limit, A awaitable) {
 
 /// Runs the awaitable to its end although the task was, or is being, stopped: for what has to be done on the way out.
 /// After `limit` it is stopped all the same and awaited. Yields what the awaitable yields.
-template <class A>
+template <awaitable A>
 task<await_result_t<A>> shield(A awaitable, duration limit) {
   auto& ctx = co_await current();
   detail::timed<await_result_t<A>> attempt{"shield", ctx, as_task(std::move(awaitable)), limit, true};

@@ -8,17 +8,24 @@
 
 namespace weft {
 
-void call_operation::begin(context& ctx, duration limit) noexcept {
-  assert(!begun_);
-  begun_ = true;
+void call_operation::begin(const context& ctx, duration limit) noexcept {
   if (ctx.stopped()) {
+    begun_ = true;
     early_ = cancelled("the calling task is stopped");
     settle();
     return;
   }
-  const auto deadline = std::min(ctx.deadline(), saturating_add(ctx.home().home().now(), limit));
+  auto& home = ctx.home().home();
+  begin(home, std::min(ctx.deadline(), saturating_add(home.now(), limit)));
+}
+
+void call_operation::begin(worker& home, time_point deadline) noexcept {
+  assert(!begun_);
+  begun_ = true;
   away_ = true;
-  early_ = depart(ctx, deadline);
+  // Checked here for every kind of call: gRPC rounds deadlines up to milliseconds.
+  early_ = deadline <= home.now() ? deadline_exceeded("the deadline had passed before the call began")
+                                  : depart(home, deadline);
   if (!early_.ok()) {
     away_ = false;
     settle();
@@ -27,7 +34,7 @@ void call_operation::begin(context& ctx, duration limit) noexcept {
 
 void call_operation::settle() noexcept {
   settled_ = true;
-  if (auto* w = std::exchange(waiter_, nullptr)) w->completed();
+  if (auto* l = std::exchange(listener_, nullptr)) l->completed();
 }
 
 void call_operation::give_up(status why) noexcept {
@@ -38,14 +45,17 @@ void call_operation::give_up(status why) noexcept {
 }
 
 void call_operation::came_back() noexcept {
+  if (!settled_) {
+    // A listener may let go of it here; still away, it cannot be destroyed before the last line.
+    settle();
+  }
   away_ = false;
-  if (!settled_) settle();
   end_if_done();
 }
 
 void call_operation::let_go() noexcept {
   held_ = false;
-  waiter_ = nullptr;
+  listener_ = nullptr;
   end_if_done();
 }
 
@@ -61,11 +71,17 @@ bool call_awaiter_base::begin(call_operation& op, duration limit, std::coroutine
   if (op.settled()) return false;
   operation_ = &op;
   suspend(h, ctx, where);
-  op.wait_by(this);
+  op.tell(*this);
   return true;
 }
 
 void call_awaiter_base::on_stop() noexcept { operation_->give_up(cancelled("the calling task was stopped")); }
+
+void begin_one_way(call_operation& op, duration limit) noexcept {
+  auto* home = worker::current();
+  if (home == nullptr) misuse("a one-way call was sent from a thread that is no worker: post to a strand first");
+  op.begin(*home, saturating_add(home->now(), limit));
+}
 
 void dropped_call_misuse() noexcept {
   misuse("a call was dropped without having begun: co_await it, start it in a scope, or send it");

@@ -14,6 +14,8 @@
 
 namespace weft {
 
+class worker;
+
 /// `co_await cards.Play(request, weft::within{2s})`: this call's own time limit.
 struct within {
   explicit constexpr within(duration limit) noexcept : limit{limit} {}
@@ -39,19 +41,15 @@ class call_options {
 /// The value of a call that returns nothing.
 using unit = std::monostate;
 
-namespace detail {
-
-/// Who waits for a call: an awaiter in a coroutine's frame.
-class call_waiter : public wait {
+/// Who is told when a call is settled: a suspended task, or the server for a call from another process.
+class call_listener {
  public:
-  void completed() noexcept { finish(); }
+  /// Once, on the caller's worker. May let go of the call.
+  virtual void completed() noexcept = 0;
 
  protected:
-  using wait::wait;
-  ~call_waiter() = default;
+  ~call_listener() = default;
 };
-
-}  // namespace detail
 
 /// One call, wherever it goes: to a service on some worker, or out of the process.
 ///
@@ -65,8 +63,10 @@ class call_operation : public pooled {
   call_operation& operator=(const call_operation&) = delete;
   virtual ~call_operation() = default;
 
-  /// Sends it off on behalf of `ctx`, whose deadline it inherits. It may be settled on return (refused).
-  void begin(context& ctx, duration limit) noexcept;
+  /// Sends it off on behalf of `ctx`, whose deadline it inherits. It may be settled on return (refused, stopped).
+  void begin(const context& ctx, duration limit) noexcept;
+  /// Sends it off on behalf of no task. On `home`, the worker to which the outcome comes.
+  void begin(worker& home, time_point deadline) noexcept;
   /// Settles it with an error and tells the other side; no effect when it is settled.
   void give_up(status why) noexcept;
   /// The holder goes.
@@ -74,7 +74,7 @@ class call_operation : public pooled {
 
   bool begun() const noexcept { return begun_; }
   bool settled() const noexcept { return settled_; }
-  void wait_by(detail::call_waiter* w) noexcept { waiter_ = w; }
+  void tell(call_listener& l) noexcept { listener_ = &l; }
 
   struct holder {
     void operator()(call_operation* c) const noexcept { c->let_go(); }
@@ -82,7 +82,7 @@ class call_operation : public pooled {
 
  protected:
   /// Sends it; returns ok when it is away now, otherwise why it did not go.
-  virtual status depart(context& ctx, time_point deadline) noexcept = 0;
+  virtual status depart(worker& home, time_point deadline) noexcept = 0;
   /// Tells the other side that nobody waits any more. It is away.
   virtual void cancel() noexcept = 0;
   /// True while something else refers to it.
@@ -98,7 +98,7 @@ class call_operation : public pooled {
  private:
   void settle() noexcept;
 
-  detail::call_waiter* waiter_ = nullptr;
+  call_listener* listener_ = nullptr;
   status early_;  // why it was settled without a reply
   bool begun_ = false;
   bool held_ = true;
@@ -126,18 +126,20 @@ using held_call = std::unique_ptr<call_of<R>, call_operation::holder>;
 namespace detail {
 
 // Suspends a task until its call is settled.
-class call_awaiter_base : protected call_waiter {
+class call_awaiter_base : wait, call_listener {
  protected:
-  call_awaiter_base() noexcept : call_waiter{"call"} {}
+  call_awaiter_base() noexcept : wait{"call"} {}
   ~call_awaiter_base() = default;
   bool begin(call_operation& op, duration limit, std::coroutine_handle<> h, context& ctx, void* where) noexcept;
 
  private:
   void on_stop() noexcept override;
+  void completed() noexcept override { finish(); }
   call_operation* operation_ = nullptr;
 };
 
 [[noreturn]] void dropped_call_misuse() noexcept;
+void begin_one_way(call_operation& op, duration limit) noexcept;
 
 }  // namespace detail
 
@@ -164,12 +166,12 @@ class [[nodiscard]] call {
   }
 
   /// Begins it on behalf of `ctx`, without waiting; awaiting it later yields the outcome, whenever it came.
-  void begin(context& ctx) noexcept { operation_->begin(ctx, limit_); }
+  void begin(const context& ctx) noexcept { operation_->begin(ctx, limit_); }
 
-  /// Begins it on behalf of `ctx` and forgets it. A refusal that is known at once is returned.
-  status send(context& ctx) && noexcept {
+  /// Begins it and forgets it: one way. On a worker. A refusal that is known at once is returned.
+  status send() && noexcept {
     auto operation = std::move(operation_);
-    operation->begin(ctx, limit_);
+    detail::begin_one_way(*operation, limit_);
     return operation->settled() ? status_of(operation->take()) : status{};
   }
 

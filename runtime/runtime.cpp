@@ -1,32 +1,13 @@
 #include <weft/runtime/runtime.hpp>
 
-#include <atomic>
 #include <cstdio>
 #include <optional>
 #include <string>
-#include <weft/runtime/context.hpp>
 #include <weft/runtime/misuse.hpp>
+#include <weft/runtime/visit.hpp>
 
 namespace weft {
 namespace {
-
-// Runs `f` in the worker's own loop.
-template <class F>
-struct order final : work {
-  explicit order(F f) : function{std::move(f)} {}
-  void run() noexcept override {
-    auto f = std::move(function);
-    delete this;
-    f();
-  }
-  F function;
-};
-
-template <class F>
-void give(worker& w, F f) {
-  auto* o = new order<F>{std::move(f)};
-  if (!w.submit(*o)) delete o;
-}
 
 constexpr duration patience = std::chrono::seconds{5};
 
@@ -48,7 +29,7 @@ runtime::runtime(runtime_options options, std::unique_ptr<event_source> first_so
 }
 
 runtime::~runtime() {
-  stop();
+  runtime::stop();
   control_.reset();
 }
 
@@ -58,7 +39,7 @@ void runtime::stop() noexcept {
     misuse("runtime::stop (or ~runtime) was called on one of its workers: call it on the thread that made the runtime");
   }
   stopped_ = true;
-  for (auto& w : workers_) give(*w, [&w = *w] { w.stop_tasks(); });
+  for (auto& w : workers_) visit(*w, [&w = *w] { w.stop_tasks(); });
   if (threads_.empty()) {
     auto& w = *workers_[0];
     do {
@@ -68,7 +49,7 @@ void runtime::stop() noexcept {
     return;
   }
   wait_until_idle();
-  for (auto& w : workers_) give(*w, [&w = *w] { w.leave(); });
+  for (auto& w : workers_) visit(*w, [&w = *w] { w.leave(); });
   for (auto& t : threads_) t.join();
 }
 
@@ -80,7 +61,7 @@ void runtime::wait_until_idle() noexcept {
     std::uint64_t total = 0;
     for (auto& w : workers_) {
       idle_probe probe;
-      give(*w, [&w = *w, &probe] { w.answer_when_idle(probe); });
+      visit(*w, [&w = *w, &probe] { w.answer_when_idle(probe); });
       std::optional<std::uint64_t> entries;
       while (!(entries = probe.wait(patience))) {
         log("runtime::stop: worker " + std::to_string(w->index()) + " still has tasks or work after 5 s");

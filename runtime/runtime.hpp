@@ -36,13 +36,13 @@ class runtime {
  public:
   /// Starts the threads. `first_source` is what worker 0 waits in (gRPC's queue, for one); null: a futex.
   explicit runtime(runtime_options options = {}, std::unique_ptr<event_source> first_source = nullptr);
-  ~runtime();
+  virtual ~runtime();
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
 
   /// Stops all tasks, waits until they have ended, ends the threads. Not on a worker. Idempotent.
   /// A task that does not end within 5 s is reported to the log; the wait goes on.
-  void stop() noexcept;
+  virtual void stop() noexcept;
 
   /// Makes rounds of worker 0 on this thread until `budget` is used up or nothing is left to do; never blocks.
   /// Only with `workers = 0`; always on the same thread. Overruns the budget by at most one entry of a strand.

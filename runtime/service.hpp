@@ -109,15 +109,15 @@ class service {
   auto call(F f, call_options options = {});
   /// The same, begun now on behalf of `ctx`; await the returned call later, from the same strand.
   template <class F>
-  auto post(context& ctx, F f, call_options options = {}) {
+  auto post(const context& ctx, F f, call_options options = {}) {
     auto c = call(std::move(f), options);
     c.begin(ctx);
     return c;
   }
   /// The same, one way. A refusal that is known at once is returned.
   template <class F>
-  status send(context& ctx, F f, call_options options = {}) {
-    return call(std::move(f), options).send(ctx);
+  status send(F f, call_options options = {}) {
+    return call(std::move(f), options).send();
   }
 
   /// Ends when the last handler has ended; may be awaited from any strand but not from a handler of this service.
@@ -257,8 +257,8 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
     bool out = false;      // the caller's
   };
 
-  status depart(context& ctx, time_point deadline) noexcept override {
-    caller_home_ = &ctx.home().home();
+  status depart(worker& home, time_point deadline) noexcept override {
+    caller_home_ = &home;
     this->own_context().limit_deadline(deadline);
     auto outcome = this->to().submit(*this);
     if (outcome.ok() && deadline != never) caller_home_->timers().arm(*this, deadline);

@@ -34,7 +34,7 @@ bool spawn(strand& home, const char* name, F f, Args... args) {
   auto root = std::make_unique<detail::detached>(home, nullptr, name);
   auto t = invoke_owned(std::move(f), std::move(args)...);
   if (!root->start(std::move(t))) return false;
-  root.release();
+  static_cast<void>(root.release());  // deletes itself when it has ended
   return true;
 }
 

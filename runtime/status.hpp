@@ -37,7 +37,7 @@ std::string_view to_string(code c) noexcept;
 class [[nodiscard]] status {
  public:
   status() noexcept = default;
-  status(code c, std::string message) : code_{c}, message_{std::move(message)} {}
+  status(weft::code c, std::string message) : code_{c}, message_{std::move(message)} {}
 
   bool ok() const noexcept { return code_ == weft::code::ok; }
   weft::code code() const noexcept { return code_; }

@@ -1,26 +1,12 @@
 #include <weft/runtime/strand.hpp>
 
-#include <atomic>
-#include <cassert>
 #include <string>
 #include <weft/runtime/misuse.hpp>
 #include <weft/runtime/runtime.hpp>
+#include <weft/runtime/visit.hpp>
 #include <weft/runtime/worker.hpp>
 
 namespace weft {
-namespace {
-
-// Runs on the worker outside of any strand; the thread that submitted it waits until then.
-struct barrier final : work {
-  void run() noexcept override {
-    reached.store(true, std::memory_order_release);
-    reached.notify_one();
-  }
-  std::atomic<bool> reached{false};
-};
-
-}  // namespace
-
 strand::strand(runtime& rt, strand_options options)
     : strand{rt.worker_at(options.worker < 0 ? 0 : options.worker), options} {}
 
@@ -30,16 +16,7 @@ strand::strand(weft::worker& home, strand_options options)
 strand::~strand() {
   // The worker may still be in the round in which this strand ran its last entry.
   if (worker::current() == nullptr) {
-    barrier b;
-    if (home_.submit(b)) {
-      while (!b.reached.load(std::memory_order_acquire)) {
-        if (!home_.threaded()) {
-          home_.round(time_point::min());
-        } else {
-          b.reached.wait(false, std::memory_order_acquire);
-        }
-      }
-    }
+    visit(home_, [] {});
   } else if (!on_home()) {
     misuse("strand '" + std::string{name_} + "' was destroyed on a worker that is not its home: destroy it on its own");
   }

@@ -1,0 +1,20 @@
+# The package: find_package(weft) gives weft::runtime, weft::rpc, weft::protoc-gen-weft and weft_generate().
+include(CMakePackageConfigHelpers)
+
+set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/weft")
+if(TARGET weft_rpc OR TARGET protoc-gen-weft)
+  set(WEFT_NEEDS_GRPC ON)
+else()
+  set(WEFT_NEEDS_GRPC OFF)
+endif()
+
+configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/weftConfig.cmake.in" "${PROJECT_BINARY_DIR}/weftConfig.cmake"
+  INSTALL_DESTINATION "${package_dir}")
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/weftConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+
+install(EXPORT weft NAMESPACE weft:: FILE weftTargets.cmake DESTINATION "${package_dir}")
+install(FILES
+  "${PROJECT_BINARY_DIR}/weftConfig.cmake"
+  "${PROJECT_BINARY_DIR}/weftConfigVersion.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/weft_generate.cmake"
+  DESTINATION "${package_dir}")

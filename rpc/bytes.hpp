@@ -1,0 +1,20 @@
+#pragma once
+#include <weft/runtime/status.hpp>
+
+namespace google::protobuf {
+class MessageLite;
+}
+namespace grpc {
+class ByteBuffer;
+}
+
+namespace weft {
+
+/// One message as the bytes of a gRPC call, in one slice. INVALID_ARGUMENT, naming the message's type, when it lacks a
+/// required field or is larger than protobuf's 2 GiB (gRPC's own serialisation aborts on both).
+status serialize(const google::protobuf::MessageLite& message, grpc::ByteBuffer& out);
+
+/// The reverse. INVALID_ARGUMENT, naming the message's type, when the bytes are not such a message.
+status parse(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message);
+
+}  // namespace weft

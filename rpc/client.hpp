@@ -1,0 +1,36 @@
+#pragma once
+#include <utility>
+#include <weft/rpc/method.hpp>
+#include <weft/rpc/peer.hpp>
+#include <weft/rpc/rpc_service.hpp>
+#include <weft/rpc/unary.hpp>
+
+namespace weft {
+
+/// Where a generated client's calls go: to a service in this process, or to a peer. The call site cannot tell; that is a
+/// matter of configuration. What it refers to must outlive it.
+template <class Service>
+class binding {
+ public:
+  binding(Service& local) noexcept : local_{&local} {}
+  binding(peer& remote) noexcept : remote_{&remote} {}
+
+  bool local() const noexcept { return local_ != nullptr; }
+
+  /// An rvalue request is moved into a local call, an lvalue copied; a remote one is serialised here and now.
+  template <class Reply, class Request>
+  call<Reply> make(const method_info& info, reply<Reply> (Service::*method)(std::remove_cvref_t<Request>&),
+                   Request&& request, call_options options) const {
+    if (local_ != nullptr) {
+      using operation = method_call<Service, std::remove_cvref_t<Request>, Reply>;
+      return {held_call<Reply>{new operation{*local_, info, method, std::forward<Request>(request)}}, options};
+    }
+    return {held_call<Reply>{new unary_call<Reply>{*remote_, info, request}}, options};
+  }
+
+ private:
+  Service* local_ = nullptr;
+  peer* remote_ = nullptr;
+};
+
+}  // namespace weft

@@ -1,0 +1,238 @@
+#include "generator.hpp"
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/io/printer.h>
+#include <google/protobuf/io/zero_copy_stream.h>
+
+#include <algorithm>
+#include <iostream>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <vector>
+
+namespace weft::codegen {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FileDescriptor;
+using google::protobuf::MethodDescriptor;
+using google::protobuf::ServiceDescriptor;
+using google::protobuf::io::Printer;
+using variables = std::map<std::string, std::string>;
+
+std::string replace_all(std::string text, const std::string& from, const std::string& to) {
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+std::string without_extension(const std::string& file) {
+  const auto dot = file.rfind(".proto");
+  return dot == std::string::npos ? file : file.substr(0, dot);
+}
+
+std::string namespace_of(const FileDescriptor& file) { return replace_all(file.package(), ".", "::"); }
+
+// As protoc names it: nested messages are joined by underscores.
+std::string class_of(const Descriptor& message) {
+  std::string name = message.name();
+  for (const auto* outer = message.containing_type(); outer != nullptr; outer = outer->containing_type()) {
+    name = outer->name() + "_" + name;
+  }
+  const auto space = namespace_of(*message.file());
+  return space.empty() ? "::" + name : "::" + space + "::" + name;
+}
+
+// A method may be called like a word of the language, or like a member of every client or service.
+std::string identifier(const std::string& name) {
+  static const char* const taken[] = {"alignas", "and", "asm", "auto", "bool", "break", "call", "case", "catch", "char",
+                                      "class", "client", "concept", "const", "continue", "default", "delete", "do", "double",
+                                      "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend",
+                                      "goto", "if", "inline", "int", "long", "methods", "name", "namespace", "new", "not",
+                                      "operator", "or", "owner", "post", "private", "protected", "public", "register",
+                                      "return", "running", "send", "service", "short", "signed", "sizeof", "static", "stop",
+                                      "strand", "struct", "submit", "switch", "template", "this", "throw", "true", "try",
+                                      "typedef", "union", "unsigned", "using", "virtual", "void", "volatile", "waiting",
+                                      "while", "xor"};
+  return std::find(std::begin(taken), std::end(taken), name) == std::end(taken) ? name : name + "_";
+}
+
+std::vector<const MethodDescriptor*> unary_methods(const ServiceDescriptor& service) {
+  std::vector<const MethodDescriptor*> methods;
+  for (int i = 0; i < service.method_count(); ++i) {
+    const auto* m = service.method(i);
+    if (m->client_streaming() || m->server_streaming()) {
+      std::cerr << "protoc-gen-weft: warning: " << m->full_name() << " streams and is left out\n";
+    } else {
+      methods.push_back(m);
+    }
+  }
+  return methods;
+}
+
+// The .proto's own comment becomes the docstring.
+void print_comment(Printer& out, const std::string& comment, const std::string& otherwise) {
+  std::string text = comment.empty() ? otherwise : comment;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    const auto line = text.substr(at, end - at);
+    out.Print("///$space$$line$\n", "space", line.empty() || line.front() == ' ' ? "" : " ", "line", line);
+    at = end + 1;
+  }
+}
+
+std::string comment_of(const google::protobuf::SourceLocation& location) { return location.leading_comments; }
+
+variables describe(const MethodDescriptor& m) {
+  return {{"method", identifier(m.name())},
+          {"info", m.name() + "_info"},
+          {"path", "/" + m.service()->full_name() + "/" + m.name()},
+          {"request", class_of(*m.input_type())},
+          {"reply", class_of(*m.output_type())}};
+}
+
+void print_service(Printer& out, const ServiceDescriptor& service) {
+  const auto methods = unary_methods(service);
+  google::protobuf::SourceLocation location;
+  service.GetSourceLocation(&location);
+  print_comment(out, comment_of(location), "Service " + service.full_name() + ".");
+  const variables v{{"name", service.name()}, {"full", service.full_name()}};
+  out.Print(v,
+            "class $name$ {\n"
+            " public:\n"
+            "  class service;\n"
+            "  class client;\n\n"
+            "  static constexpr const char* full_name = \"$full$\";\n");
+  for (const auto* m : methods) out.Print(describe(*m), "  static constexpr weft::method_info $info${\"$path$\"};\n");
+  out.Print("};\n\n");
+
+  out.Print(v,
+            "/// Base of what implements $full$: override its methods, which are coroutines on the service's strand. The\n"
+            "/// request is owned by the call and may be changed or moved from. A method that is not overridden answers\n"
+            "/// UNIMPLEMENTED.\n"
+            "class $name$::service : public weft::rpc_service {\n"
+            " public:\n"
+            "  explicit service(weft::runtime& rt, weft::service_options options = {.name = full_name})\n"
+            "      : rpc_service{rt, options} {}\n\n");
+  for (const auto* m : methods) {
+    google::protobuf::SourceLocation at;
+    m->GetSourceLocation(&at);
+    out.Indent();
+    print_comment(out, comment_of(at), "");
+    out.Print(describe(*m), "virtual weft::reply<$reply$> $method$($request$& request);\n");
+    out.Outdent();
+  }
+  out.Print(
+      "\n"
+      "  std::span<const weft::served_method> methods() const noexcept override;\n"
+      "};\n\n");
+
+  out.Print(v,
+            "/// Calls $full$, in this process or at a peer. One object serves many coroutines; copies are cheap.\n"
+            "class $name$::client {\n"
+            " public:\n"
+            "  client(weft::binding<service> to) noexcept : to_{to}, send{to} {}\n"
+            "  client(service& local) noexcept : client{weft::binding<service>{local}} {}\n"
+            "  client(weft::peer& remote) noexcept : client{weft::binding<service>{remote}} {}\n\n"
+            "  /// False when calls leave the process.\n"
+            "  bool local() const noexcept { return to_.local(); }\n\n");
+  out.Indent();
+  for (const auto* m : methods) {
+    google::protobuf::SourceLocation at;
+    m->GetSourceLocation(&at);
+    print_comment(out, comment_of(at), "");
+    out.Print(describe(*m),
+              "weft::call<$reply$> $method$(const $request$& request, weft::call_options options = {}) const;\n"
+              "weft::call<$reply$> $method$($request$&& request, weft::call_options options = {}) const;\n");
+  }
+  out.Outdent();
+  out.Print(
+      "\n"
+      " private:\n"
+      "  weft::binding<service> to_;\n\n"
+      " public:\n"
+      "  /// One way: begins the call and forgets it. The status is that of a refusal known at once. On a worker.\n"
+      "  class one_way {\n"
+      "   public:\n"
+      "    explicit one_way(weft::binding<service> to) noexcept : to_{to} {}\n");
+  out.Indent();
+  out.Indent();
+  for (const auto* m : methods) {
+    out.Print(describe(*m), "weft::status $method$($request$ request, weft::call_options options = {}) const;\n");
+  }
+  out.Outdent();
+  out.Outdent();
+  out.Print(
+      "\n"
+      "   private:\n"
+      "    weft::binding<service> to_;\n"
+      "  };\n"
+      "  one_way send;\n"
+      "};\n\n");
+}
+
+void print_definitions(Printer& out, const ServiceDescriptor& service) {
+  const auto methods = unary_methods(service);
+  for (const auto* m : methods) {
+    auto v = describe(*m);
+    v["name"] = service.name();
+    out.Print(v,
+              "weft::reply<$reply$> $name$::service::$method$($request$&) {\n"
+              "  co_return weft::unimplemented(\"$path$ is not implemented\");\n"
+              "}\n\n"
+              "weft::call<$reply$> $name$::client::$method$(const $request$& request, weft::call_options options) const {\n"
+              "  return to_.make<$reply$>($info$, &service::$method$, request, options);\n"
+              "}\n\n"
+              "weft::call<$reply$> $name$::client::$method$($request$&& request, weft::call_options options) const {\n"
+              "  return to_.make<$reply$>($info$, &service::$method$, std::move(request), options);\n"
+              "}\n\n"
+              "weft::status $name$::client::one_way::$method$($request$ request, weft::call_options options) const {\n"
+              "  return to_.make<$reply$>($info$, &service::$method$, std::move(request), options).send();\n"
+              "}\n\n");
+  }
+  out.Print("std::span<const weft::served_method> $name$::service::methods() const noexcept {\n", "name", service.name());
+  if (methods.empty()) {
+    out.Print("  return {};\n}\n\n");
+    return;
+  }
+  out.Print("  static constexpr weft::served_method table[] = {\n");
+  for (const auto* m : methods) {
+    out.Print(describe(*m), "      weft::detail::served<service, $request$, $reply$, &service::$method$, $info$>::entry,\n");
+  }
+  out.Print("  };\n  return table;\n}\n\n");
+}
+
+void print_file(google::protobuf::compiler::GeneratorContext& context, const FileDescriptor& file,
+                const std::string& name, const std::vector<std::string>& includes,
+                void (*print)(Printer&, const ServiceDescriptor&)) {
+  const std::unique_ptr<google::protobuf::io::ZeroCopyOutputStream> stream{context.Open(name)};
+  Printer out{stream.get(), '$'};
+  out.Print("// Generated by protoc-gen-weft from $file$. Do not edit.\n", "file", file.name());
+  if (name.ends_with(".hpp")) out.Print("#pragma once\n");
+  for (const auto& include : includes) out.Print("#include $include$\n", "include", include);
+  out.Print("\n");
+  const auto space = namespace_of(file);
+  if (!space.empty()) out.Print("namespace $space$ {\n\n", "space", space);
+  for (int i = 0; i < file.service_count(); ++i) print(out, *file.service(i));
+  if (!space.empty()) out.Print("}  // namespace $space$\n", "space", space);
+}
+
+}  // namespace
+
+bool generator::Generate(const FileDescriptor* file, const std::string& parameter,
+                         google::protobuf::compiler::GeneratorContext* context, std::string* error) const {
+  if (!parameter.empty()) {
+    *error = "protoc-gen-weft takes no parameter, but got '" + parameter + "'";
+    return false;
+  }
+  const auto base = without_extension(file->name());
+  print_file(*context, *file, base + ".weft.hpp",
+             {"<span>", "<weft/rpc/client.hpp>", "<weft/rpc/rpc_service.hpp>", "\"" + base + ".pb.h\""}, print_service);
+  print_file(*context, *file, base + ".weft.cpp", {"\"" + base + ".weft.hpp\"", "<utility>"}, print_definitions);
+  return true;
+}
+
+}  // namespace weft::codegen

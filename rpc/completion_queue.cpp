@@ -1,0 +1,84 @@
+#include <weft/rpc/completion_queue.hpp>
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/grpcpp.h>
+
+#include <weft/rpc/convert.hpp>
+#include <weft/runtime/config.hpp>
+
+namespace weft {
+// Any thread sets the alarm, at most one setting is out: `pending_`, under the lock, from Set to the tag's arrival.
+class completion_queue::waker final : public operation {
+ public:
+  void wake(grpc::CompletionQueue& queue) noexcept {
+    std::lock_guard lock{mutex_};
+    if (closed_ || pending_) return;
+    pending_ = true;
+    WEFT_TSAN_RELEASE(this);
+    alarm_.Set(&queue, gpr_inf_past(GPR_CLOCK_MONOTONIC), static_cast<operation*>(this));
+  }
+  void on_event(bool) noexcept override {
+    std::lock_guard lock{mutex_};
+    pending_ = false;
+  }
+  /// No alarm is set from now on; true when one is still out.
+  bool close() noexcept {
+    std::lock_guard lock{mutex_};
+    closed_ = true;
+    return pending_;
+  }
+  bool pending() noexcept {
+    std::lock_guard lock{mutex_};
+    return pending_;
+  }
+
+ private:
+  std::mutex mutex_;
+  bool pending_ = false;
+  bool closed_ = false;
+  grpc::Alarm alarm_;
+};
+
+completion_queue::completion_queue()
+    : builder_{std::make_unique<grpc::ServerBuilder>()},
+      queue_{builder_->AddCompletionQueue()},
+      waker_{std::make_unique<waker>()} {}
+
+completion_queue::~completion_queue() {
+  if (!shut_) shutdown();
+}
+
+void* completion_queue::begin(operation& op) noexcept {
+  if (shut_) return nullptr;
+  ++counters_.started;
+  WEFT_TSAN_RELEASE(&op);
+  return &op;
+}
+
+std::size_t completion_queue::poll(time_point until) noexcept {
+  void* tag = nullptr;
+  bool ok = false;
+  if (queue_->AsyncNext(&tag, &ok, to_timespec(until)) != grpc::CompletionQueue::GOT_EVENT) return 0;
+  WEFT_TSAN_ACQUIRE(tag);
+  auto* op = static_cast<operation*>(tag);
+  if (op != waker_.get()) ++counters_.ended;
+  op->on_event(ok);
+  return 1;
+}
+
+void completion_queue::wake() noexcept { waker_->wake(*queue_); }
+
+void completion_queue::shutdown() noexcept {
+  if (shut_) return;
+  while (counters_.started != counters_.ended) poll(never);
+  waker_->close();
+  while (waker_->pending()) poll(never);
+  shut_ = true;
+  queue_->Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue_->Next(&tag, &ok)) {
+  }
+}
+
+}  // namespace weft

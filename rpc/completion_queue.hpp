@@ -1,0 +1,71 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <weft/runtime/worker.hpp>
+
+namespace grpc {
+class CompletionQueue;
+class ServerBuilder;
+class ServerCompletionQueue;
+}  // namespace grpc
+
+namespace weft {
+
+/// Something started on gRPC's completion queue: its address is the tag. It lives until `on_event`.
+class operation {
+ public:
+  /// Once for every start, on the worker that polls; nothing of the user's runs beneath it.
+  virtual void on_event(bool ok) noexcept = 0;
+
+ protected:
+  operation() = default;
+  ~operation() = default;
+  operation(const operation&) = delete;
+  operation& operator=(const operation&) = delete;
+};
+
+struct completion_counters {
+  std::uint64_t started = 0;  ///< Tags handed to gRPC.
+  std::uint64_t ended = 0;    ///< Tags that came back. Equal to `started` after shutdown.
+};
+
+/// gRPC's completion queue as what a worker waits in. It carries the client's calls and the server's alike, and one thread
+/// polls it: a second one would cost a third of the throughput under gRPC's default poller.
+///
+/// Every start goes through `begin`, which is refused once the queue is shut (gRPC aborts on an operation on a queue that
+/// was shut down, grpc#38112). Starts happen on the polling worker only, so the gate and the count need no atomics.
+class completion_queue final : public event_source {
+ public:
+  completion_queue();
+  ~completion_queue() override;
+
+  /// Worker only: counts a tag that is about to be handed to gRPC and returns it; null when the queue is shut.
+  [[nodiscard]] void* begin(operation& op) noexcept;
+  /// Worker only: a tag that `begin` counted will not come (gRPC says so for the done tag of a call that never began).
+  void forget() noexcept { ++counters_.ended; }
+  bool shut() const noexcept { return shut_; }
+
+  grpc::ServerCompletionQueue& queue() noexcept { return *queue_; }
+  /// The builder to which the queue belongs: the one server of this queue is built by it.
+  grpc::ServerBuilder& builder() noexcept { return *builder_; }
+  const completion_counters& counters() const noexcept { return counters_; }
+
+  std::size_t poll(time_point until) noexcept override;
+  /// About 16 us for the caller. One alarm a queue; `Alarm` is not thread-safe and aborts when set twice.
+  void wake() noexcept override;
+  /// Waits for every tag, then shuts the queue and drains it. Client calls have deadlines, so this ends.
+  void shutdown() noexcept override;
+
+ private:
+  class waker;
+
+  std::unique_ptr<grpc::ServerBuilder> builder_;
+  std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::unique_ptr<waker> waker_;
+  completion_counters counters_;
+  bool shut_ = false;
+};
+
+}  // namespace weft

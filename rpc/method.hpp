@@ -1,0 +1,10 @@
+#pragma once
+
+namespace weft {
+
+/// A method as it is called: its path on the wire. One static object for each, made by the generator.
+struct method_info {
+  const char* path;  ///< "/lobby.v1.Cards/Play"
+};
+
+}  // namespace weft

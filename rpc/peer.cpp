@@ -1,0 +1,63 @@
+#include <weft/rpc/peer.hpp>
+
+#include <grpc/grpc.h>
+
+#include <limits>
+#include <weft/rpc/detail/channel.hpp>
+#include <weft/runtime/misuse.hpp>
+
+namespace weft {
+namespace {
+
+int milliseconds(duration d) {
+  const auto count = std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
+  return count > std::numeric_limits<int>::max() ? std::numeric_limits<int>::max() : static_cast<int>(count);
+}
+
+grpc::ChannelArguments arguments_for(const peer_options& options) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, options.grpc_retries ? 1 : 0);
+  if (options.keepalive > duration::zero()) {
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds(options.keepalive));
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, milliseconds(options.keepalive_timeout));
+  }
+  // Otherwise a game server is found again only minutes after it was restarted.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  for (const auto& [name, value] : options.arguments) arguments.SetInt(name, value);
+  return arguments;
+}
+
+}  // namespace
+
+bool is_local_address(const std::string& address) {
+  for (const char* prefix : {"127.", "localhost:", "[::1]", "unix:", "unix-abstract:", "ipv4:127.", "ipv6:[::1]"}) {
+    if (address.rfind(prefix, 0) == 0) return true;
+  }
+  return false;
+}
+
+peer::peer(rpc_runtime& rt, const std::string& address, const peer_options& options) : address_{address} {
+  if (!is_local_address(address)) {
+    misuse("peer '" + address + "': plain text is for loopback and Unix sockets only");
+  }
+  channel_ = std::make_unique<detail::channel>(rt, address, options);
+}
+
+peer::~peer() = default;
+
+namespace detail {
+
+channel::channel(rpc_runtime& rt, const std::string& address, const peer_options& options)
+    : owner_{rt},
+      channel_{grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments_for(options))} {}
+
+const client_method& channel::registered(const method_info& method) {
+  const auto known = methods_.find(&method);
+  if (known != methods_.end()) return known->second;
+  return methods_.emplace(&method, register_method(method.path, channel_)).first->second;
+}
+
+}  // namespace detail
+}  // namespace weft

@@ -1,0 +1,51 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <weft/runtime/clock.hpp>
+
+namespace weft {
+
+class rpc_runtime;
+struct method_info;
+
+namespace detail {
+class channel;
+}
+
+struct peer_options {
+  /// Ping an idle connection so often, and drop it when no answer comes for `keepalive_timeout`: without it a half-open
+  /// connection hangs until the deadline. Zero: never.
+  duration keepalive = std::chrono::seconds{20};
+  duration keepalive_timeout = std::chrono::seconds{5};
+  /// gRPC's own retries cost a fifth of the throughput; off. (weft retries by policy.)
+  bool grpc_retries = false;
+  /// Further channel arguments, by gRPC's names; they win over what weft sets.
+  std::map<std::string, int> arguments = {};
+};
+
+/// Where remote calls go: one address, one connection, made on demand and again when it breaks. Plain text, so loopback and
+/// Unix sockets only; other addresses are a misuse until there is TLS.
+///
+/// One peer serves any number of clients, coroutines and strands at once. It must outlive their calls.
+class peer {
+ public:
+  /// `address` as gRPC takes it: "127.0.0.1:50051", "unix:/run/chat.sock".
+  peer(rpc_runtime& rt, const std::string& address, const peer_options& options = {});
+  ~peer();
+  peer(const peer&) = delete;
+  peer& operator=(const peer&) = delete;
+
+  const std::string& address() const noexcept { return address_; }
+  detail::channel& channel() const noexcept { return *channel_; }
+
+ private:
+  std::string address_;
+  std::unique_ptr<detail::channel> channel_;
+};
+
+/// True when nothing that is sent to `address` leaves the machine.
+bool is_local_address(const std::string& address);
+
+}  // namespace weft

@@ -1,0 +1,72 @@
+#pragma once
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <weft/rpc/method.hpp>
+#include <weft/rpc/peer.hpp>
+#include <weft/runtime/call.hpp>
+
+namespace google::protobuf {
+class MessageLite;
+}
+
+namespace weft {
+
+namespace detail {
+
+/// A unary call on its way through gRPC, in bytes: what typed and other calls share. Made and destroyed on the caller's
+/// worker, started on the polling one; `arrived` brings it back to the caller's.
+class exchange {
+ public:
+  /// Serialises `request`; an error comes out of `start`.
+  static exchange* make(peer& to, const method_info& method, const google::protobuf::MessageLite& request);
+
+  class owner {
+   public:
+    virtual void arrived() noexcept = 0;
+
+   protected:
+    ~owner() = default;
+  };
+
+  virtual status start(owner& o, worker& home, time_point deadline) noexcept = 0;
+  /// Any time after `start`; it still arrives, once.
+  virtual void cancel() noexcept = 0;
+  /// After it arrived: the call's status, and its reply if that is ok.
+  virtual status take(google::protobuf::MessageLite& reply) = 0;
+
+  struct destroy {
+    void operator()(exchange* e) const noexcept { e->end(); }
+  };
+
+ protected:
+  exchange() = default;
+  ~exchange() = default;
+
+ private:
+  virtual void end() noexcept = 0;
+};
+
+}  // namespace detail
+
+/// A typed unary call to a peer.
+template <class Reply>
+class unary_call final : public call_of<Reply>, detail::exchange::owner {
+ public:
+  unary_call(peer& to, const method_info& method, const google::protobuf::MessageLite& request)
+      : exchange_{detail::exchange::make(to, method, request)} {}
+
+ private:
+  status depart(worker& home, time_point deadline) noexcept override { return exchange_->start(*this, home, deadline); }
+  void cancel() noexcept override { exchange_->cancel(); }
+  void arrived() noexcept override { this->came_back(); }
+  result<Reply> take_reply() override {
+    Reply reply;
+    if (auto s = exchange_->take(reply); !s.ok()) return s;
+    return reply;
+  }
+
+  std::unique_ptr<detail::exchange, detail::exchange::destroy> exchange_;
+};
+
+}  // namespace weft

@@ -24,8 +24,10 @@ namespace weft::bench {
 using channel_arguments = std::vector<std::pair<std::string, int>>;
 
 struct raw_server_options {
-  /// Requests that wait for a call at any time. Too few, and calls are matched one by one.
-  int pre_armed = 128;
+  /// Requests that wait for a call at any time. One is armed for each that is matched, so few suffice: measured on a
+  /// server with one thread, 1 to 128 are alike at 64 outstanding; at 512 each call costs the server 15% more CPU
+  /// with 512 than with 16, which take turns in more cache.
+  int pre_armed = 16;
   channel_arguments arguments;
 };
 

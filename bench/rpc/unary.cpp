@@ -85,7 +85,7 @@ const contestant& contestant_named(std::string_view name) {
 }
 
 constexpr std::string_view usage =
-    R"(usage: weft-bench [unary [--quick] [--rounds N] [--seconds S] [--json FILE]]
+    R"(usage: weft-bench [unary] [--quick] [--rounds N] [--seconds S] [--json FILE]
 
 unary: calls per second, latency and CPU time of unary calls with 1, 64 and 512 outstanding. It is all there is, and
 what runs when no suite is named.
@@ -253,9 +253,10 @@ int run_suite(const settings& s) {
 }
 
 int run(std::span<char* const> arguments) try {
-  const std::string_view suite = arguments.empty() ? "unary" : arguments.front();
-  if (suite != "unary" && suite != "--help") throw usage_error{"no such suite: " + std::string{suite}};
-  const settings s = parse(arguments.empty() || suite == "--help" ? arguments : arguments.subspan(1));
+  const std::string_view suite = arguments.empty() ? "" : arguments.front();
+  if (suite == "unary") arguments = arguments.subspan(1);
+  else if (!suite.empty() && !suite.starts_with('-')) throw usage_error{"no such suite: " + std::string{suite}};
+  const settings s = parse(arguments);
   if (s.help) {
     std::cout << usage;
     return 0;

@@ -54,9 +54,10 @@ template <class Reply>
 class unary_call final : public call_of<Reply>, detail::exchange::owner {
  public:
   unary_call(peer& to, const method_info& method, const google::protobuf::MessageLite& request)
-      : exchange_{detail::exchange::make(to, method, request)} {}
+      : method_{method}, exchange_{detail::exchange::make(to, method, request)} {}
 
  private:
+  const char* name() const noexcept override { return method_.path; }
   status depart(worker& home, time_point deadline) noexcept override { return exchange_->start(*this, home, deadline); }
   void cancel() noexcept override { exchange_->cancel(); }
   void arrived() noexcept override { this->came_back(); }
@@ -66,6 +67,7 @@ class unary_call final : public call_of<Reply>, detail::exchange::owner {
     return reply;
   }
 
+  const method_info& method_;
   std::unique_ptr<detail::exchange, detail::exchange::destroy> exchange_;
 };
 

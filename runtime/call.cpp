@@ -70,6 +70,7 @@ bool call_awaiter_base::begin(call_operation& op, duration limit, std::coroutine
   if (!op.begun()) op.begin(ctx, limit);
   if (op.settled()) return false;
   operation_ = &op;
+  waits_for(op.name());
   suspend(h, ctx, where);
   op.tell(*this);
   return true;

@@ -76,6 +76,9 @@ class call_operation : public pooled {
   bool settled() const noexcept { return settled_; }
   void tell(call_listener& l) noexcept { listener_ = &l; }
 
+  /// What is called, for dumps: "/lobby.v1.Chat/Say".
+  virtual const char* name() const noexcept { return "call"; }
+
   struct holder {
     void operator()(call_operation* c) const noexcept { c->let_go(); }
   };

@@ -29,6 +29,8 @@ class wait : public work {
   /// Ends the wait: the coroutine resumes on its strand. On that strand's worker only, once.
   void finish() noexcept;
   bool finished() const noexcept { return finished_; }
+  /// Says more precisely what is waited for.
+  void waits_for(const char* what) noexcept { what_ = what; }
   context* ctx() const noexcept { return ctx_; }
 
  private:
@@ -76,6 +78,8 @@ class context {
 
   /// Before `enter`: it has no parent, whatever was said when it was made.
   void become_root() noexcept { parent_ = nullptr; }
+  /// Before `enter`: it has another parent, on the same strand.
+  void become_child_of(context& parent) noexcept { parent_ = &parent; }
 
   /// Takes its place below its parent (or among the worker's roots) and inherits the parent's deadline and stop.
   void enter() noexcept;

@@ -26,12 +26,13 @@ service::service(runtime& rt, service_options options)
                                                                                                 .limit = ~0U,
                                                                                                 .worker = options.worker})},
       strand_{options.strand != nullptr ? options.strand : own_strand_.get()},
-      handlers_{*strand_, nullptr, options.name} {}
+      handlers_{*strand_, nullptr, options.name},
+      tasks_{*strand_, nullptr, options.name} {}
 
 service::~service() {
-  if (running_ != 0 || !mailbox_.empty() || arriving_ != 0) {
-    misuse(std::string{"service '"} + options_.name + "' was destroyed with " + std::to_string(running_) +
-           " calls running and " + std::to_string(mailbox_.size() + arriving_) + " waiting: stop it first");
+  if (running_ != 0 || own_tasks_ != 0 || !mailbox_.empty() || arriving_ != 0) {
+    misuse(std::string{"service '"} + options_.name + "' was destroyed with " + std::to_string(running_ + own_tasks_) +
+           " calls and tasks running and " + std::to_string(mailbox_.size() + arriving_) + " waiting: stop it first");
   }
 }
 
@@ -71,7 +72,7 @@ status service::admit() noexcept {
 
 status service::submit(service_call& c) noexcept {
   if (!on_home()) return strand_->post(c) ? status{} : unavailable("the runtime has ended");
-  if (!c.control_) {
+  if (c.kind_ == service_call::kind::call) {
     if (auto s = admit(); !s.ok()) return s;
     ++arriving_;
     c.admitted_ = true;
@@ -81,7 +82,7 @@ status service::submit(service_call& c) noexcept {
 }
 
 void service::arrived(service_call& c) noexcept {
-  if (c.control_) return start(c);
+  if (c.kind_ != service_call::kind::call) return start(c);
   if (c.admitted_) {
     --arriving_;
   } else if (auto s = admit(); !s.ok()) {
@@ -100,16 +101,18 @@ void service::start(service_call& c) noexcept {
   if (c.caller_gone_) {
     ++counters_.abandoned;
     why = cancelled("the caller has gone");
-  } else if (aborting_ && !c.control_) {
+  } else if (aborting_ && c.kind_ != service_call::kind::control) {
     ++counters_.refused;
     why = stopped_error();
   } else if (strand_->home().now() >= c.own_ctx_.deadline()) {
     ++counters_.expired;
     why = deadline_exceeded("the deadline passed while the call was waiting");
   } else {
-    if (!c.control_) {
+    if (c.kind_ == service_call::kind::call) {
       if (running_++ == 0) handlers_.enter();
       ++counters_.started;
+    } else if (c.kind_ == service_call::kind::background) {
+      if (own_tasks_++ == 0) tasks_.enter();
     }
     c.stage_ = service_call::stage::running;
     c.own_ctx_.enter();
@@ -137,15 +140,30 @@ void service::handler_ended(service_call& c, const std::exception_ptr& thrown) n
   }
   c.stage_ = service_call::stage::done;
   c.own_ctx_.leave();
-  if (c.control_) return;
-  if (--running_ == 0) handlers_.leave();
+  if (c.kind_ == service_call::kind::control) return;
+  if (c.kind_ == service_call::kind::background) {
+    if (--own_tasks_ == 0) tasks_.leave();
+  } else if (--running_ == 0) {
+    handlers_.leave();
+  }
   // Not from beneath this handler: a chain of calls that end at once would grow the stack.
   if (!mailbox_.empty() && !std::exchange(start_more_.queued, true)) strand_->post(start_more_);
   tell_if_stopped();
 }
 
 void service::tell_if_stopped() noexcept {
-  if (stopping_ && running_ == 0 && arriving_ == 0 && mailbox_.empty() && !start_more_.queued) stopped_.set();
+  if (!stopping_ || running_ != 0 || arriving_ != 0 || !mailbox_.empty() || start_more_.queued) return;
+  tasks_.stop();
+  if (own_tasks_ == 0) stopped_.set();
+}
+
+void service::begin_own(service_call& c, service_call::kind k) noexcept {
+  c.kind_ = k;
+  if (k == service_call::kind::control) {
+    c.own_ctx_.become_root();  // stop of the handlers must not end it
+  } else {
+    c.own_ctx_.become_child_of(tasks_);
+  }
 }
 
 void service::begin_stop(stop_mode mode) noexcept {
@@ -168,8 +186,7 @@ task<> service::stop(stop_mode mode) {
     std::ignore = co_await stopped_.wait();
   };
   auto operation = std::make_unique<detail::function_call<decltype(finished)>>(*this, std::move(finished));
-  operation->control_ = true;
-  operation->own_context().become_root();
+  begin_own(*operation, service_call::kind::control);
   weft::call<unit> c{held_call<unit>{operation.release()}, within{duration::max()}};
   std::ignore = co_await std::move(c);
 }

@@ -6,9 +6,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <weft/runtime/call.hpp>
+#include <weft/runtime/child.hpp>
 #include <weft/runtime/event.hpp>
 #include <weft/runtime/runtime.hpp>
 #include <weft/runtime/strand.hpp>
@@ -73,8 +75,10 @@ class service_call : public work {
   service& to_;
   context own_ctx_;
   stage stage_ = stage::mailbox;
+  // A call from outside; the service's own work, which ends when it stops; or the request to stop. Only the first is limited.
+  enum class kind : std::uint8_t { call, background, control };
+  kind kind_ = kind::call;
   bool admitted_ = false;  // on the way in, without a further look at the limits
-  bool control_ = false;   // the service's own: no limits, not counted
   bool caller_gone_ = false;
 };
 
@@ -120,6 +124,11 @@ class service {
     return call(std::move(f), options).send();
   }
 
+  /// Starts `f(args...)`, a coroutine, as the service's own task: it runs beside the handlers until it ends or the service
+  /// stops, which stops and awaits it after the last handler. Copies what it is given. Any thread.
+  template <class F, class... Args>
+  void start(F f, Args... args);
+
   /// Ends when the last handler has ended; may be awaited from any strand but not from a handler of this service.
   task<> stop(stop_mode mode = stop_mode::drain);
   /// For main(): blocks until it has stopped.
@@ -152,6 +161,7 @@ class service {
   void handler_ended(service_call& c, const std::exception_ptr& thrown) noexcept;
   void begin_stop(stop_mode mode) noexcept;
   void tell_if_stopped() noexcept;
+  void begin_own(service_call& c, service_call::kind k) noexcept;
   bool on_home() const noexcept;
   bool can_start() const noexcept;
   status stopped_error() const;
@@ -160,10 +170,12 @@ class service {
   service_options options_;
   std::unique_ptr<weft::strand> own_strand_;
   weft::strand* strand_;
-  context handlers_;  // parent of the running handlers; in the tree while there are any
+  context handlers_;  // parents of the running handlers and of the service's own tasks; in the tree while there are any
+  context tasks_;
   std::deque<service_call*> mailbox_;
   std::uint32_t arriving_ = 0;  // admitted on this worker, on their way through the strand's queue
   std::uint32_t running_ = 0;
+  std::uint32_t own_tasks_ = 0;
   bool stopping_ = false;
   bool aborting_ = false;
   start_more start_more_{*this};
@@ -257,6 +269,7 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
     bool out = false;      // the caller's
   };
 
+  const char* name() const noexcept override { return this->method(); }
   status depart(worker& home, time_point deadline) noexcept override {
     caller_home_ = &home;
     this->own_context().limit_deadline(deadline);
@@ -366,6 +379,17 @@ class function_call final : public local_call<R> {
 };
 
 }  // namespace detail
+
+template <class F, class... Args>
+void service::start(F f, Args... args) {
+  auto own = [f = std::move(f), ... args = std::move(args)]() mutable { return invoke_owned(std::move(f), std::move(args)...); };
+  const auto queued = strand_->try_post([this, own = std::move(own)]() mutable {
+    auto* operation = new detail::function_call<decltype(own)>{*this, std::move(own)};
+    begin_own(*operation, service_call::kind::background);
+    std::ignore = weft::call<unit>{held_call<unit>{operation}, within{duration::max()}}.send();
+  });
+  if (!queued.ok()) owner_.log(std::string{"service '"} + options_.name + "': start: " + queued.to_string());
+}
 
 template <class F>
 auto service::call(F f, call_options options) {

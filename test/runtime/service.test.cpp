@@ -194,6 +194,21 @@ TEST_SUITE("service") {
     }, &f));
   }
 
+  TEST_CASE("a service's own task runs beside the handlers until the service has drained, and is then stopped") {
+    fixture f;
+    std::string log;
+    f.run([](fixture* f, std::string* log) -> weft::task<> {
+      f->service.start([](std::string* log) -> weft::task<> {
+        *log += "begun";
+        const auto slept = co_await weft::sleep_for(1h);
+        *log += slept.ok() ? " in vain" : " stopped";
+      }, log);
+      CHECK((co_await f->service.call([] {})).ok());
+      co_await f->service.stop(weft::stop_mode::drain);
+    }(&f, &log));
+    CHECK(log == "begun stopped");
+  }
+
   TEST_CASE("a call that was posted can be awaited before or after it has completed") {
     fixture f;
     const auto sum = f.run([](fixture* f) -> weft::task<int> {

@@ -1,0 +1,138 @@
+#include "lobby/cards_service.hpp"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <weft/runtime/ok.hpp>
+#include <weft/runtime/sleep.hpp>
+
+namespace lobby {
+namespace {
+
+using namespace std::chrono_literals;
+
+void fill(v1::PublicView& view, std::uint64_t table, const eights& game) {
+  view.set_table(table);
+  view.set_moves(static_cast<std::uint64_t>(game.moves()));
+  view.set_top(to_code(game.top()));
+  view.set_match(static_cast<std::uint32_t>(game.suit_to_match()));
+  view.set_turn(static_cast<std::uint32_t>(game.turn()));
+  view.set_choosing(game.phase() == game_phase::choosing);
+  view.set_over(game.phase() == game_phase::over);
+  if (const auto winner = game.winner()) view.set_winner(static_cast<std::uint32_t>(*winner));
+  for (int seat = 0; seat < game.players(); ++seat) {
+    view.add_cards_held(static_cast<std::uint32_t>(game.hand_size(seat)));
+  }
+}
+
+// What the rules say to a command; INVALID_ARGUMENT when it is none.
+weft::result<refusal> obey(eights& game, int seat, const v1::Command& command) {
+  switch (command.what_case()) {
+    case v1::Command::kPlay: {
+      const auto card = card_from_code(command.play());
+      if (!card) return weft::invalid_argument("there is no card " + std::to_string(command.play()));
+      return game.play(seat, *card);
+    }
+    case v1::Command::kChoose: {
+      const auto suit = suit_from_code(command.choose());
+      if (!suit) return weft::invalid_argument("there is no suit " + std::to_string(command.choose()));
+      return game.choose(seat, *suit);
+    }
+    case v1::Command::kDraw: return game.draw(seat);
+    case v1::Command::kPass: return game.pass(seat);
+    case v1::Command::kLook: return refusal::none;
+    case v1::Command::WHAT_NOT_SET: break;
+  }
+  return weft::invalid_argument("the command is empty");
+}
+
+}  // namespace
+
+cards_service::cards_service(weft::runtime& rt, v1::Gate::client gate, weft::duration journal_most,
+                             weft::duration turn_limit)
+    : service{rt, {.name = v1::Cards::full_name, .mailbox = 8'192}},
+      journal_most_{journal_most},
+      turn_limit_{turn_limit},
+      events_{*this, gate} {}
+
+weft::reply<v1::OpenReply> cards_service::Open(v1::OpenRequest& request) {
+  const auto count = request.players_size();
+  if (count < 2 || count > 4) {
+    co_return weft::invalid_argument("a table has 2 to 4 players, not " + std::to_string(count));
+  }
+  if (tables_.contains(request.table())) {
+    co_return weft::already_exists("table " + std::to_string(request.table()) + " is open");
+  }
+  auto t = std::make_shared<table>(request.table(),
+                                   std::vector<std::uint64_t>(request.players().begin(), request.players().end()),
+                                   request.seed());
+  tables_.emplace(t->id, t);
+  announce(*t);
+  start(&cards_service::watch_turns, this, t);
+  co_return v1::OpenReply{};
+}
+
+weft::result<int> cards_service::seat_of(std::uint64_t table_id, std::uint64_t player) const {
+  const auto found = tables_.find(table_id);
+  if (found == tables_.end()) return weft::not_found("there is no table " + std::to_string(table_id));
+  const auto& players = found->second->players;
+  for (std::size_t seat = 0; seat < players.size(); ++seat) {
+    if (players[seat] == player) return static_cast<int>(seat);
+  }
+  return weft::not_found("player " + std::to_string(player) + " does not sit at table " + std::to_string(table_id));
+}
+
+weft::reply<v1::CommandReply> cards_service::Play(v1::PlayRequest& request) {
+  const auto seat = co_await weft::ok(seat_of(request.table(), request.player()));
+  auto t = tables_.at(request.table());
+  co_await weft::ok(write_journal());
+
+  v1::CommandReply reply;
+  reply.set_played_as(++t->played[static_cast<std::size_t>(seat)]);
+  const auto before = t->game.moves();
+  const auto verdict = co_await weft::ok(obey(t->game, seat, request.command()));
+  if (verdict != refusal::none) reply.set_refusal(to_string(verdict));
+  if (t->game.moves() != before) announce(*t);
+
+  fill(*reply.mutable_view(), t->id, t->game);
+  for (const auto card : t->game.hand(seat)) reply.add_hand(to_code(card));
+  reply.set_may_draw(t->game.can_draw(seat));
+  reply.set_may_pass(t->game.can_pass(seat));
+  co_return reply;
+}
+
+weft::reply<v1::QuitReply> cards_service::Quit(v1::QuitRequest& request) {
+  const auto seat = co_await weft::ok(seat_of(request.table(), request.player()));
+  auto t = tables_.at(request.table());
+  t->game.leave(seat);
+  announce(*t);
+  co_return v1::QuitReply{};
+}
+
+weft::task<weft::status> cards_service::write_journal() {
+  if (journal_most_ <= journal_least) co_return weft::status{};
+  const auto range = std::chrono::duration_cast<std::chrono::microseconds>(journal_most_ - journal_least).count();
+  const auto takes = std::chrono::microseconds{random_.below(static_cast<std::uint64_t>(range) + 1)} + journal_least;
+  co_return co_await weft::sleep_for(takes);
+}
+
+// Moves for whoever does not. Ends with the game; the table stays open a little so that everybody can look at it.
+weft::task<> cards_service::watch_turns(std::shared_ptr<table> t) {
+  while (t->game.phase() != game_phase::over) {
+    const auto moves = t->game.moves();
+    if (const auto slept = co_await weft::sleep_for(turn_limit_); !slept.ok()) co_return;
+    if (t->game.moves() == moves && t->game.phase() != game_phase::over) {
+      t->game.timeout();
+      announce(*t);
+    }
+  }
+  tables_.erase(t->id);
+}
+
+void cards_service::announce(const table& t) {
+  v1::ServerMessage event;
+  fill(*event.mutable_table()->mutable_view(), t.id, t.game);
+  events_.push(t.players, event);
+}
+
+}  // namespace lobby

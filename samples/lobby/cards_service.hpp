@@ -1,0 +1,50 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+#include <weft/runtime/clock.hpp>
+
+#include "lobby/eights.hpp"
+#include "lobby/push_queue.hpp"
+#include "lobby/v1/cards.weft.hpp"
+
+namespace lobby {
+
+/// Tables of crazy eights. Commands go through a journal first, so handlers of one player that run at the same time may be
+/// played in another order than they came: whoever wants order awaits each reply.
+class cards_service final : public v1::Cards::service {
+ public:
+  /// A command waits for the journal from `journal_least` up to `journal_most`.
+  static constexpr weft::duration journal_least = std::chrono::microseconds{200};
+  cards_service(weft::runtime& rt, v1::Gate::client gate, weft::duration journal_most, weft::duration turn_limit);
+
+  weft::reply<v1::OpenReply> Open(v1::OpenRequest& request) override;
+  weft::reply<v1::CommandReply> Play(v1::PlayRequest& request) override;
+  weft::reply<v1::QuitReply> Quit(v1::QuitRequest& request) override;
+
+ private:
+  struct table {
+    table(std::uint64_t id, std::vector<std::uint64_t> players, std::uint64_t seed)
+        : id{id}, players{std::move(players)}, played(this->players.size()),
+          game{static_cast<int>(this->players.size()), seed} {}
+
+    std::uint64_t id;
+    std::vector<std::uint64_t> players;  // by seat
+    std::vector<std::uint64_t> played;   // commands, by seat
+    eights game;
+  };
+
+  weft::result<int> seat_of(std::uint64_t table_id, std::uint64_t player) const;
+  weft::task<weft::status> write_journal();
+  weft::task<> watch_turns(std::shared_ptr<table> t);
+  void announce(const table& t);
+
+  weft::duration journal_most_;
+  weft::duration turn_limit_;
+  random_source random_{1};
+  std::map<std::uint64_t, std::shared_ptr<table>> tables_;  // those that are played
+  push_queue events_;
+};
+
+}  // namespace lobby

@@ -1,0 +1,61 @@
+#include "lobby/chat_service.hpp"
+
+#include <utility>
+#include <vector>
+#include <weft/runtime/ok.hpp>
+#include <weft/runtime/sleep.hpp>
+
+namespace lobby {
+
+chat_service::chat_service(weft::runtime& rt, v1::Gate::client gate, weft::duration delay)
+    : service{rt, {.name = v1::Chat::full_name, .mailbox = 8'192}}, delay_{delay}, events_{*this, gate} {}
+
+weft::reply<v1::EnterReply> chat_service::Enter(v1::EnterRequest& request) {
+  auto& room = rooms_[request.room()];
+  room.people[request.player()] = request.name();
+  v1::EnterReply reply;
+  for (const auto& line : room.history) *reply.add_history() = line;
+  co_return reply;
+}
+
+weft::reply<v1::ExitReply> chat_service::Exit(v1::ExitRequest& request) {
+  const auto room = rooms_.find(request.room());
+  if (room != rooms_.end()) {
+    room->second.people.erase(request.player());
+    if (room->second.people.empty()) rooms_.erase(room);
+  }
+  co_return v1::ExitReply{};
+}
+
+weft::reply<v1::SayReply> chat_service::Say(v1::SayRequest& request) {
+  if (request.text().empty() || request.text().size() > longest_line) {
+    co_return weft::invalid_argument("a line has 1 to " + std::to_string(longest_line) + " bytes, this one " +
+                                     std::to_string(request.text().size()));
+  }
+  if (delay_ > weft::duration::zero()) co_await weft::ok(co_await weft::sleep_for(delay_));
+
+  const auto found = rooms_.find(request.room());  // after the co_await: the room may have changed meanwhile
+  if (found == rooms_.end() || !found->second.people.contains(request.player())) {
+    co_return weft::not_found("player " + std::to_string(request.player()) + " is not in room " +
+                              std::to_string(request.room()));
+  }
+  auto& room = found->second;
+  v1::ServerMessage event;
+  auto& line = *event.mutable_chat();
+  line.set_room(request.room());
+  line.set_line(++room.lines);
+  line.set_name(room.people[request.player()]);
+  line.set_text(std::move(*request.mutable_text()));
+
+  std::vector<std::uint64_t> everybody;
+  for (const auto& [player, name] : room.people) everybody.push_back(player);
+  events_.push(everybody, event);
+  room.history.push_back(line);
+  if (room.history.size() > history_lines) room.history.pop_front();
+
+  v1::SayReply reply;
+  reply.set_line(room.lines);
+  co_return reply;
+}
+
+}  // namespace lobby

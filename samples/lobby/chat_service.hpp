@@ -1,0 +1,40 @@
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <weft/runtime/clock.hpp>
+
+#include "lobby/push_queue.hpp"
+#include "lobby/v1/chat.weft.hpp"
+
+namespace lobby {
+
+/// Rooms with history. A line reaches everybody in the room, encoded once; nobody's slowness delays the room.
+class chat_service final : public v1::Chat::service {
+ public:
+  static constexpr std::size_t history_lines = 50;
+  static constexpr std::size_t longest_line = 500;
+
+  /// `delay`: how long Say takes to answer, to see what a slow chat does to the rest.
+  chat_service(weft::runtime& rt, v1::Gate::client gate, weft::duration delay);
+
+  weft::reply<v1::EnterReply> Enter(v1::EnterRequest& request) override;
+  weft::reply<v1::ExitReply> Exit(v1::ExitRequest& request) override;
+  weft::reply<v1::SayReply> Say(v1::SayRequest& request) override;
+
+ private:
+  struct room {
+    std::map<std::uint64_t, std::string> people;
+    std::deque<v1::ChatEvent> history;
+    std::uint64_t lines = 0;
+  };
+
+
+  weft::duration delay_;
+  std::map<std::uint64_t, room> rooms_;
+  push_queue events_;
+};
+
+}  // namespace lobby

@@ -1,0 +1,29 @@
+#include "lobby/gate.hpp"
+
+#include <utility>
+#include <weft/runtime/sleep.hpp>
+
+namespace lobby {
+
+void gate::welcome(std::unique_ptr<weft::link> link) { start(&gate::serve, this, std::move(link)); }
+
+weft::task<> gate::serve(std::unique_ptr<weft::link> link) {
+  (co_await weft::current()).rename("player");  // what dumps call it
+  ++connected_;
+  player who{*this, std::move(link), *services_};
+  co_await weft::with_scope(&player::run, &who);
+  --connected_;
+}
+
+// One copy of the bytes for everybody; nobody's slowness delays the rest, since a link takes it or says no.
+weft::reply<v1::PushReply> gate::Push(v1::PushRequest& request) {
+  const auto event = std::make_shared<const std::string>(std::move(*request.mutable_message()));
+  v1::PushReply reply;
+  for (const auto id : request.players()) {
+    const auto found = players_.find(id);
+    if (found == players_.end() || !found->second->deliver(event)) reply.set_missed(reply.missed() + 1);
+  }
+  co_return reply;
+}
+
+}  // namespace lobby

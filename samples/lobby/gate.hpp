@@ -1,0 +1,39 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <weft/runtime/net/link.hpp>
+#include <weft/runtime/scope.hpp>
+
+#include "lobby/player.hpp"
+#include "lobby/v1/gate.weft.hpp"
+
+namespace lobby {
+
+/// The players who are connected here, each a coroutine on this service's strand, and the way back to them.
+class gate final : public v1::Gate::service {
+ public:
+  explicit gate(weft::runtime& rt) : service{rt, {.name = v1::Gate::full_name, .mailbox = 8'192}} {}
+
+  /// Before the first player comes.
+  void use(player_services services) { services_.emplace(std::move(services)); }
+
+  /// Runs a player on this connection until it is gone. On the strand.
+  void welcome(std::unique_ptr<weft::link> link);
+
+  weft::reply<v1::PushReply> Push(v1::PushRequest& request) override;
+
+  void enter(std::uint64_t id, player& who) { players_[id] = &who; }
+  void exit(std::uint64_t id) { players_.erase(id); }
+  std::size_t connected() const noexcept { return connected_; }
+
+ private:
+  weft::task<> serve(std::unique_ptr<weft::link> link);
+
+  std::optional<player_services> services_;
+  std::map<std::uint64_t, player*> players_;  // logged in
+  std::size_t connected_ = 0;
+};
+
+}  // namespace lobby

@@ -1,0 +1,81 @@
+// The lobby's server, in any role: `lobby --role all|gate|lobby|cards|chat --config FILE`.
+#include <dirent.h>
+
+#include <iostream>
+#include <string>
+#include <string_view>
+
+#include "lobby/process.hpp"
+#include "lobby/topology.hpp"
+
+namespace {
+
+constexpr std::string_view usage =
+    "usage: lobby --role all|gate|lobby|cards|chat --config FILE\n\n"
+    "Serves a card lobby. FILE is a topology as JSON (proto/lobby/v1/topology.proto): where each service is,\n"
+    "and how slow chat and the journal are made. Prints 'ready ROLE' for each service once it can be called.\n"
+    "SIGINT or SIGTERM ends it in order, SIGUSR1 writes all suspended tasks to stderr.\n";
+
+struct flags {
+  std::string role = "all";
+  std::string config;
+};
+
+long open_fds() {
+  long n = 0;
+  auto* d = opendir("/proc/self/fd");
+  if (d == nullptr) return -1;
+  while (readdir(d) != nullptr) ++n;
+  closedir(d);
+  return n;
+}
+
+int serve(lobby::role role, const lobby::v1::Topology& topology, long fds_before) {
+  lobby::process::left_over left;
+  {
+    auto process = lobby::process::start(role, topology);
+    if (!process.ok()) {
+      std::cerr << "lobby: " << process.status() << "\n";
+      return 1;
+    }
+    for (const auto& name : (*process)->served()) std::cout << "ready " << name << "\n";
+    std::cout << std::flush;
+    (*process)->run_until_signal();
+    left = (*process)->stop();
+  }
+  std::cout << "left tasks=" << left.tasks << " calls=" << left.calls << " fds=" << open_fds() - fds_before
+            << std::endl;
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto fds_before = open_fds();
+  flags f;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view flag{argv[i]};
+    if (flag == "--help") {
+      std::cout << usage;
+      return 0;
+    }
+    auto* value = flag == "--role" ? &f.role : flag == "--config" ? &f.config : nullptr;
+    if (value == nullptr || i + 1 == argc) {
+      std::cerr << "lobby: " << (value == nullptr ? "unknown flag '" : "no value for '") << flag << "'\n" << usage;
+      return 2;
+    }
+    *value = argv[++i];
+  }
+  if (f.config.empty()) {
+    std::cerr << "lobby: --config is missing\n" << usage;
+    return 2;
+  }
+  const auto role = lobby::role_from(f.role);
+  const auto topology = lobby::read_topology(f.config);
+  for (const auto& problem : {role.status(), topology.status()}) {
+    if (problem.ok()) continue;
+    std::cerr << "lobby: " << problem << "\n";
+    return 2;
+  }
+  return serve(*role, *topology, fds_before);
+}

@@ -1,0 +1,150 @@
+#include "lobby/lobby_service.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+#include <weft/runtime/ok.hpp>
+
+namespace lobby {
+
+lobby_service::lobby_service(weft::runtime& rt, v1::Cards::client cards, v1::Chat::client chat, std::uint64_t seed)
+    : service{rt, {.name = v1::Lobby::full_name, .mailbox = 8'192}}, cards_{cards}, chat_{chat}, seed_{seed} {}
+
+weft::reply<v1::LoginReply> lobby_service::Login(v1::LoginRequest& request) {
+  const auto& name = request.name();
+  if (name.empty() || name.size() > longest_name) {
+    co_return weft::invalid_argument("a name has 1 to " + std::to_string(longest_name) + " bytes, this one " +
+                                     std::to_string(name.size()));
+  }
+  if (!names_.insert(name).second) co_return weft::already_exists("the name '" + name + "' is taken");
+  const auto id = ++last_player_;
+  players_[id] = {.name = name};
+  v1::LoginReply reply;
+  reply.set_player(id);
+  co_return reply;
+}
+
+weft::reply<v1::LogoutReply> lobby_service::Logout(v1::LogoutRequest& request) {
+  const auto* who = co_await weft::ok(find(request.player()));
+  if (who->table != 0) std::ignore = co_await stand_up(request.player());
+  const auto gone = players_.find(request.player());
+  if (gone != players_.end()) {
+    names_.erase(gone->second.name);
+    players_.erase(gone);
+  }
+  co_return v1::LogoutReply{};
+}
+
+weft::reply<v1::ListReply> lobby_service::List(v1::ListRequest&) {
+  v1::ListReply reply;
+  for (const auto& [id, t] : tables_) {
+    auto& row = *reply.add_tables();
+    row.set_table(id);
+    row.set_seats(t.seats);
+    for (const auto p : t.players) {
+      if (p != 0) row.add_players(players_.at(p).name);
+    }
+  }
+  co_return reply;
+}
+
+weft::reply<v1::CreateReply> lobby_service::Create(v1::CreateRequest& request) {
+  const auto* who = co_await weft::ok(find(request.player()));
+  if (who->table != 0) co_return weft::failed_precondition("sits at table " + std::to_string(who->table));
+  const auto id = co_await weft::ok(make_table(request.seats()));
+  const auto joined = co_await weft::ok(sit_down(request.player(), id));
+  v1::CreateReply reply;
+  reply.set_table(id);
+  reply.set_seat(joined.seat());
+  co_return reply;
+}
+
+weft::reply<v1::JoinReply> lobby_service::Join(v1::JoinRequest& request) {
+  const auto* who = co_await weft::ok(find(request.player()));
+  if (who->table != 0) co_return weft::failed_precondition("sits at table " + std::to_string(who->table));
+  auto id = request.table();
+  if (id == 0) {
+    const auto free = std::find_if(tables_.begin(), tables_.end(), [&](const auto& entry) {
+      return !entry.second.playing && entry.second.seats == request.seats();
+    });
+    id = free != tables_.end() ? free->first : co_await weft::ok(make_table(request.seats()));
+  }
+  co_return co_await sit_down(request.player(), id);
+}
+
+weft::reply<v1::LeaveReply> lobby_service::Leave(v1::LeaveRequest& request) {
+  const auto* who = co_await weft::ok(find(request.player()));
+  if (who->table == 0) co_return weft::failed_precondition("sits at no table");
+  co_await weft::ok(stand_up(request.player()));
+  co_return v1::LeaveReply{};
+}
+
+weft::result<lobby_service::player*> lobby_service::find(std::uint64_t id) {
+  const auto found = players_.find(id);
+  if (found == players_.end()) return weft::not_found("player " + std::to_string(id) + " is not logged in");
+  return &found->second;
+}
+
+weft::result<std::uint64_t> lobby_service::make_table(std::uint32_t seats) {
+  if (seats < 2 || seats > 4) return weft::invalid_argument("a table has 2 to 4 seats, not " + std::to_string(seats));
+  const auto id = ++last_table_;
+  tables_[id] = {.seats = seats, .players = {}};
+  return id;
+}
+
+// Takes the seat before the first co_await: nobody else can take it meanwhile.
+weft::reply<v1::JoinReply> lobby_service::sit_down(std::uint64_t player_id, std::uint64_t table_id) {
+  const auto found = tables_.find(table_id);
+  if (found == tables_.end()) co_return weft::not_found("there is no table " + std::to_string(table_id));
+  auto& t = found->second;
+  if (t.playing) co_return weft::resource_exhausted("table " + std::to_string(table_id) + " has no free seat");
+  v1::JoinReply reply;
+  reply.set_table(table_id);
+  reply.set_seat(static_cast<std::uint32_t>(t.players.size()));
+  t.players.push_back(player_id);
+  t.playing = t.players.size() == t.seats;
+  players_.at(player_id).table = table_id;
+
+  v1::OpenRequest open;
+  open.set_table(table_id);
+  open.set_seed(seed_ + table_id);
+  open.mutable_players()->Add(t.players.begin(), t.players.end());
+  const bool begins = t.playing;
+
+  v1::EnterRequest enter;
+  enter.set_room(table_id);
+  enter.set_player(player_id);
+  enter.set_name(players_.at(player_id).name);
+  const auto entered = co_await chat_.Enter(enter);  // a table without chat is a table all the same
+  static_cast<void>(entered);
+  if (begins) co_await weft::ok(cards_.Open(open));
+  co_return reply;
+}
+
+weft::task<weft::status> lobby_service::stand_up(std::uint64_t player_id) {
+  const auto table_id = std::exchange(players_.at(player_id).table, 0);
+  auto& t = tables_.at(table_id);
+  const bool playing = t.playing;
+  if (playing) {
+    std::replace(t.players.begin(), t.players.end(), player_id, std::uint64_t{0});
+  } else {
+    std::erase(t.players, player_id);
+  }
+  const bool empty = std::all_of(t.players.begin(), t.players.end(), [](auto p) { return p == 0; });
+  if (empty) tables_.erase(table_id);
+
+  v1::ExitRequest exit;
+  exit.set_room(table_id);
+  exit.set_player(player_id);
+  const auto left = co_await chat_.Exit(exit);
+  static_cast<void>(left);
+  if (!playing) co_return weft::status{};
+  v1::QuitRequest quit;
+  quit.set_table(table_id);
+  quit.set_player(player_id);
+  const auto quitted = co_await cards_.Quit(quit);
+  // The game may be over and its table gone.
+  co_return quitted.code() == weft::code::not_found ? weft::status{} : quitted.status();
+}
+
+}  // namespace lobby

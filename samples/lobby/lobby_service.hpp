@@ -1,0 +1,55 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "lobby/v1/cards.weft.hpp"
+#include "lobby/v1/chat.weft.hpp"
+#include "lobby/v1/lobby.weft.hpp"
+
+namespace lobby {
+
+/// Who is here, who sits where. Opens a table's game at the cards service when its last seat is taken.
+class lobby_service final : public v1::Lobby::service {
+ public:
+  static constexpr std::size_t longest_name = 40;
+
+  /// Games are dealt from seeds that follow from `seed`.
+  lobby_service(weft::runtime& rt, v1::Cards::client cards, v1::Chat::client chat, std::uint64_t seed = 1);
+
+  weft::reply<v1::LoginReply> Login(v1::LoginRequest& request) override;
+  weft::reply<v1::LogoutReply> Logout(v1::LogoutRequest& request) override;
+  weft::reply<v1::ListReply> List(v1::ListRequest& request) override;
+  weft::reply<v1::CreateReply> Create(v1::CreateRequest& request) override;
+  weft::reply<v1::JoinReply> Join(v1::JoinRequest& request) override;
+  weft::reply<v1::LeaveReply> Leave(v1::LeaveRequest& request) override;
+
+ private:
+  struct player {
+    std::string name;
+    std::uint64_t table = 0;  // 0: none
+  };
+  struct table {
+    std::uint32_t seats;
+    std::vector<std::uint64_t> players;  // by seat; 0: left
+    bool playing = false;
+  };
+
+  weft::result<player*> find(std::uint64_t id);
+  weft::result<std::uint64_t> make_table(std::uint32_t seats);
+  weft::reply<v1::JoinReply> sit_down(std::uint64_t player_id, std::uint64_t table_id);
+  weft::task<weft::status> stand_up(std::uint64_t player_id);
+
+  v1::Cards::client cards_;
+  v1::Chat::client chat_;
+  std::uint64_t seed_;
+  std::uint64_t last_player_ = 0;
+  std::uint64_t last_table_ = 0;
+  std::map<std::uint64_t, player> players_;
+  std::set<std::string> names_;
+  std::map<std::uint64_t, table> tables_;
+};
+
+}  // namespace lobby

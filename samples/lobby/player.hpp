@@ -1,0 +1,61 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <weft/runtime/lane.hpp>
+#include <weft/runtime/net/link.hpp>
+#include <weft/runtime/scope.hpp>
+#include <weft/runtime/task.hpp>
+
+#include "lobby/v1/cards.weft.hpp"
+#include "lobby/v1/chat.weft.hpp"
+#include "lobby/v1/link.pb.h"
+#include "lobby/v1/lobby.weft.hpp"
+#include "lobby/v1/topology.pb.h"
+
+namespace lobby {
+
+class gate;
+
+/// What a player's coroutine calls.
+struct player_services {
+  v1::Lobby::client lobby;
+  v1::Cards::client cards;
+  v1::Chat::client chat;
+  v1::Handling handling = v1::LANES;
+  weft::duration chat_limit = std::chrono::seconds{1};
+};
+
+/// One connected player: one coroutine that reads messages, and lanes in which they are handled. On the gate's strand.
+class player {
+ public:
+  /// Cards commands that may wait behind the one that runs, and chat lines; a player who sends more is refused.
+  static constexpr std::size_t card_limit = 16;
+  static constexpr std::size_t chat_limit = 4;
+
+  player(gate& home, std::unique_ptr<weft::link> link, const player_services& services);
+
+  /// Until the player is gone or the server stops; then everything under way is cancelled and the player logged out.
+  weft::task<> run(weft::scope& scope);
+
+  /// An event, encoded once for all its receivers. False when the player is too slow for it.
+  bool deliver(const std::shared_ptr<const std::string>& event);
+
+ private:
+  void dispatch(v1::ClientMessage message, weft::lane& cards, weft::lane& chat);
+  weft::task<> on_chat(v1::ClientMessage message);
+  weft::task<> on_card(v1::ClientMessage message);
+  weft::reply<v1::ServerMessage> answer_chat(v1::Say& say);
+  weft::reply<v1::ServerMessage> answer_ordered(v1::ClientMessage& message);
+  weft::reply<v1::ServerMessage> login(v1::LoginRequest& request);
+  weft::task<> farewell();
+  void send(std::uint64_t reply_to, weft::result<v1::ServerMessage> outcome);
+
+  gate& gate_;
+  std::unique_ptr<weft::link> link_;
+  player_services services_;
+  std::uint64_t id_ = 0;     // after login
+  std::uint64_t table_ = 0;  // while at one; also the chat room
+};
+
+}  // namespace lobby

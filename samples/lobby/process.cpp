@@ -1,0 +1,141 @@
+#include "lobby/process.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <tuple>
+#include <utility>
+#include <weft/runtime/dump.hpp>
+#include <weft/runtime/sync_wait.hpp>
+#include <weft/runtime/visit.hpp>
+
+namespace lobby {
+
+using namespace std::chrono_literals;
+
+weft::result<role> role_from(const std::string& name) {
+  for (const auto& [text, r] : {std::pair{"all", role::all}, {"gate", role::gate}, {"lobby", role::lobby},
+                                {"cards", role::cards}, {"chat", role::chat}}) {
+    if (name == text) return r;
+  }
+  return weft::invalid_argument("no role '" + name + "': all, gate, lobby, cards or chat");
+}
+
+weft::result<std::unique_ptr<process>> process::start(role r, const v1::Topology& topology) {
+  std::unique_ptr<process> p{new process{r, topology}};
+  if (auto s = p->start(); !s.ok()) return s;
+  return p;
+}
+
+process::~process() { stop(); }
+
+bool process::hosts(role which, const v1::Place& place) const {
+  return role_ == role::all || role_ == which || (role_ == role::gate && place.local());
+}
+
+// The client of a service that is in this process, or where the topology says.
+template <class Client, class Service>
+weft::result<Client> process::client_of(const char* name, const std::unique_ptr<Service>& here,
+                                        const v1::Place& place) {
+  if (here) return Client{*here};
+  if (place.address().empty()) {
+    return weft::invalid_argument(std::string{"this role needs '"} + name +
+                                  "', which the topology calls local to the gate: give it an address");
+  }
+  peers_.push_back(std::make_unique<weft::peer>(rt_, place.address()));
+  return Client{*peers_.back()};
+}
+
+weft::status process::start() {
+  const auto& t = topology_;
+  if (hosts(role::gate, t.gate())) gate_ = std::make_unique<gate>(rt_);
+  auto to_gate = client_of<v1::Gate::client>("gate", gate_, t.gate());
+  if (!to_gate.ok()) return to_gate.status();
+
+  if (hosts(role::chat, t.chat())) {
+    chat_ = std::make_unique<chat_service>(rt_, *to_gate, std::chrono::milliseconds{t.chat_delay_ms()});
+  }
+  if (hosts(role::cards, t.cards())) {
+    cards_ = std::make_unique<cards_service>(rt_, *to_gate, std::chrono::milliseconds{t.journal_max_ms()},
+                                             std::chrono::milliseconds{t.turn_ms()});
+  }
+  const bool has_lobby = hosts(role::lobby, t.lobby());
+  if (has_lobby || gate_) {
+    auto to_cards = client_of<v1::Cards::client>("cards", cards_, t.cards());
+    auto to_chat = client_of<v1::Chat::client>("chat", chat_, t.chat());
+    if (!to_cards.ok()) return to_cards.status();
+    if (!to_chat.ok()) return to_chat.status();
+    if (has_lobby) lobby_ = std::make_unique<lobby_service>(rt_, *to_cards, *to_chat);
+    if (gate_) {
+      auto to_lobby = client_of<v1::Lobby::client>("lobby", lobby_, t.lobby());
+      if (!to_lobby.ok()) return to_lobby.status();
+      gate_->use({*to_lobby, *to_cards, *to_chat, t.handling(), std::chrono::milliseconds{t.chat_limit_ms()}});
+    }
+  }
+
+  weft::server_options options;
+  options.addresses.clear();
+  std::vector<weft::rpc_service*> offered;
+  const auto offer = [&](weft::rpc_service* service, const v1::Place& place) {
+    if (service == nullptr || place.address().empty()) return;
+    options.addresses.push_back(place.address());
+    offered.push_back(service);
+  };
+  offer(gate_.get(), t.gate());
+  offer(lobby_.get(), t.lobby());
+  offer(cards_.get(), t.cards());
+  offer(chat_.get(), t.chat());
+  if (!offered.empty()) {
+    server_ = std::make_unique<weft::server>(rt_, options);
+    for (auto* service : offered) server_->add(*service);
+    if (auto s = server_->start(); !s.ok()) return s;
+  }
+
+  if (!gate_) return {};
+  auto listener = weft::tcp_listen(io_, gate_->strand(), t.listen());
+  if (!listener.ok()) return listener.status();
+  listener_ = std::move(*listener);
+  gate_->start(&process::accept_players, this);
+  return {};
+}
+
+weft::task<> process::accept_players() {
+  while (auto link = co_await listener_->accept()) gate_->welcome(std::move(link));
+}
+
+std::vector<std::string> process::served() const {
+  std::vector<std::string> names;
+  if (gate_) names.emplace_back("gate");
+  if (lobby_) names.emplace_back("lobby");
+  if (cards_) names.emplace_back("cards");
+  if (chat_) names.emplace_back("chat");
+  return names;
+}
+
+void process::run_until_signal() {
+  weft::sync_wait(rt_, [](weft::io* io) -> weft::task<> {
+    while (co_await weft::wait_for_signal(*io, {SIGINT, SIGTERM, SIGUSR1}) == SIGUSR1) {
+      std::fputs(weft::dump_here().c_str(), stderr);
+      std::fflush(stderr);
+    }
+  }(&io_));
+}
+
+// Players first, while the services they say goodbye to still answer; then the services, then what they stand on.
+process::left_over process::stop() {
+  left_over left;
+  if (std::exchange(stopped_, true)) return left;
+  if (gate_) gate_->stop_and_wait(weft::stop_mode::abort);
+  if (listener_) weft::visit(rt_.worker_at(0), [this] { listener_.reset(); });
+  if (server_) server_->stop(1s);
+  for (weft::service* s : {static_cast<weft::service*>(lobby_.get()), static_cast<weft::service*>(cards_.get()),
+                           static_cast<weft::service*>(chat_.get())}) {
+    if (s != nullptr) s->stop_and_wait(weft::stop_mode::abort);
+  }
+  weft::visit(rt_.worker_at(0), [&left] { left.tasks = weft::live_tasks_here(); });
+  rt_.stop();
+  left.calls = rt_.queue().counters().started - rt_.queue().counters().ended;
+  io_.stop();
+  return left;
+}
+
+}  // namespace lobby

@@ -1,0 +1,23 @@
+#include "lobby/push_queue.hpp"
+
+namespace lobby {
+
+push_queue::push_queue(weft::service& owner, v1::Gate::client gate) : gate_{gate} {
+  owner.start(&push_queue::send_in_order, this);
+}
+
+void push_queue::push(const std::vector<std::uint64_t>& players, const v1::ServerMessage& event) {
+  v1::PushRequest request;
+  request.mutable_players()->Add(players.begin(), players.end());
+  request.set_message(event.SerializeAsString());
+  if (!waiting_.try_push(std::move(request)).ok()) ++dropped_;
+}
+
+weft::task<> push_queue::send_in_order() {
+  while (auto request = co_await waiting_.pop()) {
+    const auto reply = co_await gate_.Push(std::move(*request));
+    if (!reply.ok()) ++dropped_;
+  }
+}
+
+}  // namespace lobby

@@ -1,0 +1,30 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+#include <weft/runtime/queue.hpp>
+#include <weft/runtime/service.hpp>
+
+#include "lobby/v1/gate.weft.hpp"
+#include "lobby/v1/link.pb.h"
+
+namespace lobby {
+
+/// A service's events on their way to the gate, in order: one push at a time, each encoded once for all its receivers.
+/// Bounded; what does not fit is dropped and counted (a player who misses an event looks again).
+class push_queue {
+ public:
+  /// Begins as a task of `owner`, on whose strand all of this runs, and ends with it.
+  push_queue(weft::service& owner, v1::Gate::client gate);
+
+  void push(const std::vector<std::uint64_t>& players, const v1::ServerMessage& event);
+  std::uint64_t dropped() const noexcept { return dropped_; }
+
+ private:
+  weft::task<> send_in_order();
+
+  v1::Gate::client gate_;
+  weft::queue<v1::PushRequest> waiting_{4096};
+  std::uint64_t dropped_ = 0;
+};
+
+}  // namespace lobby

@@ -1,0 +1,81 @@
+#include "lobby/topology.hpp"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+#include <fstream>
+#include <initializer_list>
+#include <iterator>
+#include <utility>
+
+namespace lobby {
+namespace {
+
+std::size_t line_at(const std::string& text, std::size_t offset) {
+  return 1 + static_cast<std::size_t>(
+                 std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(std::min(offset, text.size())), '\n'));
+}
+
+// protobuf names the field it does not know, or quotes the text it cannot read; neither tells the line.
+std::string place_of_error(const std::string& text, const std::string& error) {
+  for (const auto& [before, after] : {std::pair{std::string{"invalid name "}, std::string{": "}},
+                                      std::pair{std::string{") "}, std::string{": invalid"}}}) {
+    const auto begin = error.find(before);
+    if (begin == std::string::npos) continue;
+    const auto end = error.find(after, begin + before.size());
+    if (end == std::string::npos) continue;
+    const auto name = error.substr(begin + before.size(), end - begin - before.size());
+    const auto at = text.find('"' + name + '"');
+    if (at != std::string::npos) return ":" + std::to_string(line_at(text, at));
+  }
+  // A syntax error quotes up to three lines, the middle one with the error, and marks it below.
+  const auto mark = error.rfind('^');
+  if (mark != std::string::npos) {
+    const auto quote_end = error.rfind('\n', mark);
+    const auto quote_begin = error.rfind('\n', quote_end - 1);
+    const auto quoted = error.substr(quote_begin + 1, quote_end - quote_begin - 1);
+    const auto at = text.find(quoted);
+    if (at != std::string::npos) return ":" + std::to_string(line_at(text, at + (mark - quote_end - 1)));
+  }
+  return {};
+}
+
+weft::status check(const v1::Topology& t, const std::string& name) {
+  for (const auto& [what, place] :
+       {std::pair{"gate", &t.gate()}, {"lobby", &t.lobby()}, {"cards", &t.cards()}, {"chat", &t.chat()}}) {
+    if (place->local() == place->address().empty()) continue;
+    return weft::invalid_argument(name + ": '" + what + "' must be either local or have an address");
+  }
+  return {};
+}
+
+}  // namespace
+
+weft::result<v1::Topology> parse_topology(const std::string& text, const std::string& name) {
+  v1::Topology t;
+  const auto parsed = google::protobuf::util::JsonStringToMessage(text, &t);
+  if (!parsed.ok()) {
+    const auto why = parsed.ToString();
+    return weft::invalid_argument(name + place_of_error(text, why) + ": " + why);
+  }
+  if (auto s = check(t, name); !s.ok()) return s;
+  return with_defaults(std::move(t));
+}
+
+weft::result<v1::Topology> read_topology(const std::string& file) {
+  std::ifstream in{file};
+  if (!in) return weft::not_found("cannot read the topology file '" + file + "'");
+  return parse_topology(std::string{std::istreambuf_iterator<char>{in}, {}}, file);
+}
+
+v1::Topology with_defaults(v1::Topology t) {
+  if (t.listen().empty()) t.set_listen("127.0.0.1:7000");
+  if (t.turn_ms() == 0) t.set_turn_ms(30'000);
+  if (t.chat_limit_ms() == 0) t.set_chat_limit_ms(1'000);
+  for (auto* place : {t.mutable_gate(), t.mutable_lobby(), t.mutable_cards(), t.mutable_chat()}) {
+    if (place->address().empty()) place->set_local(true);
+  }
+  return t;
+}
+
+}  // namespace lobby

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include <weft/rpc/process_setup.hpp>
+
 #include "lobby/process.hpp"
 #include "lobby/topology.hpp"
 
@@ -43,6 +45,7 @@ int serve(lobby::role role, const lobby::v1::Topology& topology, long fds_before
     (*process)->run_until_signal();
     left = (*process)->stop();
   }
+  weft::wait_until_grpc_is_down();
   std::cout << "left tasks=" << left.tasks << " calls=" << left.calls << " fds=" << open_fds() - fds_before
             << std::endl;
   return 0;
@@ -51,6 +54,7 @@ int serve(lobby::role role, const lobby::v1::Topology& topology, long fds_before
 }  // namespace
 
 int main(int argc, char** argv) {
+  weft::wait_until_grpc_is_down();  // gRPC keeps two descriptors from its first use to the end of the process
   const auto fds_before = open_fds();
   flags f;
   for (int i = 1; i < argc; ++i) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <initializer_list>
 #include <iterator>
 #include <utility>
 
@@ -16,34 +15,29 @@ std::size_t line_at(const std::string& text, std::size_t offset) {
                  std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(std::min(offset, text.size())), '\n'));
 }
 
-// protobuf names the field it does not know, or quotes the text it cannot read; neither tells the line.
+// protobuf's errors do not tell the line. One about a field starts with its name: "INVALID_ARGUMENT:chatt: Cannot find
+// field."; one about syntax quotes the text around the error, with a mark below that counts from the quotation's start.
 std::string place_of_error(const std::string& text, const std::string& error) {
-  for (const auto& [before, after] : {std::pair{std::string{"invalid name "}, std::string{": "}},
-                                      std::pair{std::string{") "}, std::string{": invalid"}}}) {
-    const auto begin = error.find(before);
-    if (begin == std::string::npos) continue;
-    const auto end = error.find(after, begin + before.size());
-    if (end == std::string::npos) continue;
-    const auto name = error.substr(begin + before.size(), end - begin - before.size());
-    const auto at = text.find('"' + name + '"');
-    if (at != std::string::npos) return ":" + std::to_string(line_at(text, at));
-  }
-  // A syntax error quotes up to three lines, the middle one with the error, and marks it below.
+  std::size_t at = std::string::npos;
   const auto mark = error.rfind('^');
-  if (mark != std::string::npos) {
-    const auto quote_end = error.rfind('\n', mark);
-    const auto quote_begin = error.rfind('\n', quote_end - 1);
-    const auto quoted = error.substr(quote_begin + 1, quote_end - quote_begin - 1);
-    const auto at = text.find(quoted);
-    if (at != std::string::npos) return ":" + std::to_string(line_at(text, at + (mark - quote_end - 1)));
+  if (mark != std::string::npos && error.find('\n') != std::string::npos) {
+    const auto begin = error.find('\n') + 1;
+    const auto end = error.rfind('\n', mark);
+    const auto quoted = text.find(error.substr(begin, end - begin));
+    if (quoted != std::string::npos) at = quoted + (mark - end - 1);
+  } else {
+    const auto begin = error.find(':') + 1;
+    auto name = error.substr(begin, error.find(": ", begin) - begin);
+    if (const auto dot = name.rfind('.'); dot != std::string::npos) name = name.substr(dot + 1);
+    at = text.find('"' + name + '"');
   }
-  return {};
+  return at == std::string::npos ? "" : ":" + std::to_string(line_at(text, at));
 }
 
 weft::status check(const v1::Topology& t, const std::string& name) {
   for (const auto& [what, place] :
        {std::pair{"gate", &t.gate()}, {"lobby", &t.lobby()}, {"cards", &t.cards()}, {"chat", &t.chat()}}) {
-    if (place->local() == place->address().empty()) continue;
+    if (!place->local() || place->address().empty()) continue;
     return weft::invalid_argument(name + ": '" + what + "' must be either local or have an address");
   }
   return {};

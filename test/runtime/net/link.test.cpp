@@ -21,12 +21,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-using weft::link;
 using weft::link_options;
 
 struct ends {
-  std::unique_ptr<link> left;
-  std::unique_ptr<link> right;
+  std::unique_ptr<weft::link> left;
+  std::unique_ptr<weft::link> right;
 };
 
 template <class Body>
@@ -64,19 +63,14 @@ struct over_tcp {
   }
 };
 
-TYPE_TO_STRING_AS("memory", over_memory<0>);
-TYPE_TO_STRING_AS("memory, framed", over_memory<4'096>);
-TYPE_TO_STRING_AS("memory, a byte at a time", over_memory<1>);
-TYPE_TO_STRING_AS("TCP", over_tcp);
-
 #define OVER_EVERY_TRANSPORT(name) \
   TEST_CASE_TEMPLATE(name, Transport, over_memory<0>, over_memory<4'096>, over_memory<1>, over_tcp)
 
-weft::task<> echo(link* l) {
+weft::task<> echo(weft::link* l) {
   while (auto message = co_await l->receive()) CHECK(l->send(std::move(*message)).ok());
 }
 
-weft::task<std::vector<std::string>> receive_all(link* l) {
+weft::task<std::vector<std::string>> receive_all(weft::link* l) {
   std::vector<std::string> got;
   while (auto message = co_await l->receive()) got.push_back(std::move(*message));
   co_return got;
@@ -94,6 +88,11 @@ std::vector<std::string> numbered(int from, int to) {
 }
 
 }  // namespace
+
+TYPE_TO_STRING_AS("memory", over_memory<0>);
+TYPE_TO_STRING_AS("framed memory", over_memory<4'096>);
+TYPE_TO_STRING_AS("memory byte by byte", over_memory<1>);
+TYPE_TO_STRING_AS("TCP", over_tcp);
 
 TEST_SUITE("link") {
   OVER_EVERY_TRANSPORT("messages arrive complete, once and in order, in both directions") {
@@ -286,7 +285,7 @@ TEST_SUITE("link") {
     Transport{}.run(
         [](ends* e, weft::scope& s) -> weft::task<> {
           constexpr int count = 256;
-          auto send_all = [](link* l) -> weft::task<> {
+          auto send_all = [](weft::link* l) -> weft::task<> {
             for (int i = 0; i < count;) {
               if (l->send(std::string(bytes, static_cast<char>(i % 128))).ok()) {
                 ++i;
@@ -345,13 +344,13 @@ TEST_SUITE("link") {
   OVER_EVERY_TRANSPORT("links are destroyed in the middle of traffic, and the peer finds out") {
     Transport{}.run([](ends* e, weft::scope& s) -> weft::task<> {
       // Each side sends as fast as it is let, and gives up when it can no more.
-      auto flood = [](link* l) -> weft::task<> {
+      auto flood = [](weft::link* l) -> weft::task<> {
         while (l->open()) {
           std::ignore = l->send(std::string(3'000, 'f'));
           co_await weft::yield{};
         }
       };
-      auto drain = [](link* l) -> weft::task<> {
+      auto drain = [](weft::link* l) -> weft::task<> {
         while (co_await l->receive()) {
         }
         l->close();

@@ -43,8 +43,7 @@ double micros(std::chrono::nanoseconds d) { return std::chrono::duration<double,
 void latency_histogram::add(std::chrono::nanoseconds latency) noexcept {
   const auto value = static_cast<std::uint64_t>(std::max<std::int64_t>(latency.count(), 0));
   const int octave = std::max(0, static_cast<int>(std::bit_width(value)) - 1 - step_bits);
-  const std::size_t step =
-      (static_cast<std::size_t>(octave) << step_bits) + static_cast<std::size_t>(value >> octave);
+  const std::size_t step = (static_cast<std::size_t>(octave) << step_bits) + static_cast<std::size_t>(value >> octave);
   ++counts_[std::min(step, counts_.size() - 1)];
   ++total_;
 }
@@ -124,8 +123,7 @@ void closed_loop::failed(std::string_view why) {
 
 closed_loop::sample closed_loop::take_sample(clock::time_point now) try {
   return {.time = now, .client_cpu = process_cpu_time(), .server_cpu = process_cpu_time(load_.server)};
-} catch (const std::system_error&
-             error) {  // its server is gone; calls are still out, so this must not unwind them
+} catch (const std::system_error& error) {  // its server is gone; calls are still out, so this must not unwind them
   failed(error.what());
   return {};
 }
@@ -196,8 +194,7 @@ std::string child_process::read_line(std::chrono::milliseconds patience) {
       unread_.erase(0, end + 1);
       return line;
     }
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(give_up - std::chrono::steady_clock::now());
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(give_up - std::chrono::steady_clock::now());
     pollfd readable{.fd = output_, .events = POLLIN, .revents = 0};
     const int ready = poll(&readable, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
     if (ready < 0 && errno == EINTR) continue;
@@ -255,8 +252,7 @@ int announced_port(child_process& server, std::chrono::milliseconds patience) {
   const auto line = server.read_line(patience);
   int port = 0;
   const std::string_view text{line};
-  if (!text.starts_with("port ") ||
-      std::from_chars(text.data() + 5, text.data() + text.size(), port).ec != std::errc{})
+  if (!text.starts_with("port ") || std::from_chars(text.data() + 5, text.data() + text.size(), port).ec != std::errc{})
     throw std::runtime_error{"not a port: " + line};
   return port;
 }
@@ -315,17 +311,16 @@ std::string json_string(std::string_view text) {
 }
 
 void write_json(std::ostream& out, const row& r) {
-  out << R"({"name":)" << json_string(r.name) << R"(,"peer":)" << (r.peer ? "true" : "false")
-      << R"(,"concurrency":)" << r.concurrency;
+  out << R"({"name":)" << json_string(r.name) << R"(,"peer":)" << (r.peer ? "true" : "false") << R"(,"concurrency":)"
+      << r.concurrency;
   if (r.error) {
     out << R"(,"void":true,"error":)" << json_string(*r.error) << "}";
     return;
   }
   out << std::fixed << std::setprecision(1) << R"(,"calls_per_s":{"median":)" << r.calls_per_second.median
-      << R"(,"min":)" << r.calls_per_second.min << R"(,"max":)" << r.calls_per_second.max << "}"
-      << std::setprecision(3) << R"(,"p50_us":)" << r.p50_us << R"(,"p99_us":)" << r.p99_us
-      << R"(,"cpu_us_client":)" << r.cpu_us_client << R"(,"cpu_us_server":)" << r.cpu_us_server
-      << R"(,"ratio":{)";
+      << R"(,"min":)" << r.calls_per_second.min << R"(,"max":)" << r.calls_per_second.max << "}" << std::setprecision(3)
+      << R"(,"p50_us":)" << r.p50_us << R"(,"p99_us":)" << r.p99_us << R"(,"cpu_us_client":)" << r.cpu_us_client
+      << R"(,"cpu_us_server":)" << r.cpu_us_server << R"(,"ratio":{)";
   const char* separator = "";
   for (const auto& [name, ratio] : r.ratio) {
     out << separator << json_string(name) << ":" << ratio;
@@ -355,10 +350,9 @@ void write_json(std::ostream& out, const report& report) {
 }
 
 void write_table(std::ostream& out, const report& report, const std::string& base) {
-  out << std::left << std::setw(16) << "contestant" << std::right << std::setw(12) << "outstanding"
-      << std::setw(11) << "calls/s" << std::setw(11) << "min" << std::setw(11) << "max" << std::setw(10)
-      << "p50 us" << std::setw(10) << "p99 us" << std::setw(15) << "client CPU us" << std::setw(15)
-      << "server CPU us"
+  out << std::left << std::setw(16) << "contestant" << std::right << std::setw(12) << "outstanding" << std::setw(11)
+      << "calls/s" << std::setw(11) << "min" << std::setw(11) << "max" << std::setw(10) << "p50 us" << std::setw(10)
+      << "p99 us" << std::setw(15) << "client CPU us" << std::setw(15) << "server CPU us"
       << "  of " << base << '\n';
   for (const auto& r : report.rows) {
     out << std::left << std::setw(16) << r.name << std::right << std::setw(12) << r.concurrency;
@@ -367,11 +361,10 @@ void write_table(std::ostream& out, const report& report, const std::string& bas
       continue;
     }
     out << std::fixed << std::setprecision(0) << std::setw(11) << r.calls_per_second.median << std::setw(11)
-        << r.calls_per_second.min << std::setw(11) << r.calls_per_second.max << std::setprecision(1)
-        << std::setw(10) << r.p50_us << std::setw(10) << r.p99_us << std::setprecision(2) << std::setw(15)
-        << r.cpu_us_client << std::setw(15) << r.cpu_us_server << "  ";
-    if (const auto ratio = r.ratio.find(base); ratio != r.ratio.end())
-      out << std::setprecision(3) << ratio->second;
+        << r.calls_per_second.min << std::setw(11) << r.calls_per_second.max << std::setprecision(1) << std::setw(10)
+        << r.p50_us << std::setw(10) << r.p99_us << std::setprecision(2) << std::setw(15) << r.cpu_us_client
+        << std::setw(15) << r.cpu_us_server << "  ";
+    if (const auto ratio = r.ratio.find(base); ratio != r.ratio.end()) out << std::setprecision(3) << ratio->second;
     else out << "-";
     out << '\n';
   }
@@ -387,8 +380,8 @@ std::string describe_machine() {
   }
   utsname kernel{};
   uname(&kernel);
-  return std::to_string(std::thread::hardware_concurrency()) + " x " + processor + ", " + kernel.sysname +
-         " " + kernel.release;
+  return std::to_string(std::thread::hardware_concurrency()) + " x " + processor + ", " + kernel.sysname + " " +
+         kernel.release;
 }
 
 }  // namespace weft::bench

@@ -33,8 +33,7 @@ constexpr const char* method_name = "/bench.v1.Echo/Say";
 class raw_server::service : public grpc::Service {
  public:
   service() {
-    AddMethod(
-        new grpc::internal::RpcServiceMethod(method_name, grpc::internal::RpcMethod::NORMAL_RPC, nullptr));
+    AddMethod(new grpc::internal::RpcServiceMethod(method_name, grpc::internal::RpcMethod::NORMAL_RPC, nullptr));
     MarkMethodAsync(0);
   }
 
@@ -172,9 +171,10 @@ class raw_client::call {
     context_.emplace();
     if (all_.deadline) context_->set_deadline(to_timespec(began_ + *all_.deadline));
     // PrepareAsyncSay of a generated stub, StartCall, Finish.
-    reader_.reset(grpc::internal::ClientAsyncResponseReaderHelper::Create<
-                  EchoReply, EchoRequest, google::protobuf::MessageLite, google::protobuf::MessageLite>(
-        &all_.channel, &all_.queue, all_.method, &*context_, all_.request));
+    reader_.reset(
+        grpc::internal::ClientAsyncResponseReaderHelper::Create<EchoReply, EchoRequest, google::protobuf::MessageLite,
+                                                                google::protobuf::MessageLite>(
+            &all_.channel, &all_.queue, all_.method, &*context_, all_.request));
     reader_->StartCall();
     ++all_.outstanding;
     reader_->Finish(&reply_, &status_, this);
@@ -184,8 +184,7 @@ class raw_client::call {
     --all_.outstanding;
     if (!status_.ok())
       all_.loop.failed("status " + std::to_string(status_.error_code()) + ": " + status_.error_message());
-    else if (reply_.payload().size() != all_.request.payload().size())
-      all_.loop.failed("a reply without the payload");
+    else if (reply_.payload().size() != all_.request.payload().size()) all_.loop.failed("a reply without the payload");
     else if (all_.loop.succeeded(began_)) start();
   }
 
@@ -198,8 +197,7 @@ class raw_client::call {
   std::unique_ptr<grpc::ClientAsyncResponseReader<EchoReply>> reader_;
 };
 
-raw_client::raw_client(raw_client_options options)
-    : options_{std::move(options)}, channel_{make_channel(options_)} {}
+raw_client::raw_client(raw_client_options options) : options_{std::move(options)}, channel_{make_channel(options_)} {}
 
 raw_client::~raw_client() {
   queue_.Shutdown();

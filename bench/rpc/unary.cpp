@@ -17,6 +17,8 @@
 
 #include <weft/bench/rpc/measure.hpp>
 #include <weft/bench/rpc/raw_queue.hpp>
+#include <weft/bench/rpc/weft_unary.hpp>
+#include <weft/rpc/process_setup.hpp>
 
 // What a unary call costs: closed loops of 1, 64 and 512 calls over one channel, the client on core 0 and the server
 // on core 1. Both sides of every round are new processes, so no contestant inherits another's settings or memory,
@@ -70,11 +72,49 @@ run_result call_raw_queue(const call_setup& setup) {
   return client.run(setup.load);
 }
 
+// Both sides of raw_cq with the settings that weft makes by default.
+void serve_tuned_raw_queue(parent_link& parent) {
+  process_setup();
+  serve_raw_queue(parent);
+}
+run_result call_tuned_raw_queue(const call_setup& setup) {
+  process_setup();
+  raw_client client{{.target = setup.target,
+                     .arguments = {{GRPC_ARG_ENABLE_RETRIES, 0}},
+                     .payload = payload,
+                     .outstanding = setup.outstanding,
+                     .deadline = deadline}};
+  return client.run(setup.load);
+}
+
+template <bool WeftDefaults, int SpinMicroseconds = 0>
+void serve_weft_unary(parent_link& parent) {
+  serve_weft(parent, {.weft_defaults = WeftDefaults, .spin = std::chrono::microseconds{SpinMicroseconds}});
+}
+template <bool WeftDefaults, int SpinMicroseconds = 0>
+run_result call_weft_unary(const call_setup& setup) {
+  return call_weft(setup.target, setup.outstanding, payload, deadline, setup.load,
+                   {.weft_defaults = WeftDefaults, .spin = std::chrono::microseconds{SpinMicroseconds}});
+}
+
 // All who take part, in the order of their turns; the others are compared with the first. Another one, weft's own
 // for instance, is a serve and a call function above and a line here: with the constants above, and a look at the
 // payload of each reply.
 constexpr std::array contestants{
     contestant{.name = "raw_cq", .peer = true, .serve = serve_raw_queue, .call = call_raw_queue},
+    contestant{.name = "weft unary, gRPC's settings",
+               .peer = false,
+               .serve = serve_weft_unary<false>,
+               .call = call_weft_unary<false>},
+    contestant{.name = "raw_cq, weft's settings",
+               .peer = true,
+               .serve = serve_tuned_raw_queue,
+               .call = call_tuned_raw_queue},
+    contestant{.name = "weft unary", .peer = false, .serve = serve_weft_unary<true>, .call = call_weft_unary<true>},
+    contestant{.name = "weft unary, spin 50 us",
+               .peer = false,
+               .serve = serve_weft_unary<true, 50>,
+               .call = call_weft_unary<true, 50>},
 };
 const std::string base{contestants.front().name};
 

@@ -1,0 +1,92 @@
+#include <weft/bench/rpc/weft_unary.hpp>
+
+#include <stdexcept>
+#include <tuple>
+#include <utility>
+#include <weft/rpc/rpc_runtime.hpp>
+#include <weft/runtime/scope.hpp>
+#include <weft/runtime/sync_wait.hpp>
+
+#include "echo.weft.hpp"
+
+namespace weft::bench {
+namespace {
+
+using ::bench::v1::Echo;
+using ::bench::v1::EchoReply;
+using ::bench::v1::EchoRequest;
+
+struct echo final : Echo::service {
+  using service::service;
+  weft::reply<EchoReply> Say(EchoRequest& request) override {
+    EchoReply reply;
+    reply.mutable_payload()->swap(*request.mutable_payload());
+    co_return reply;
+  }
+};
+
+rpc_options options_for(const weft_setup& setup) {
+  rpc_options options;
+  options.runtime.spin = setup.spin;
+  options.process_setup = setup.weft_defaults;
+  return options;
+}
+
+task<> caller(Echo::client client, const EchoRequest& request, duration deadline, closed_loop& loop) {
+  auto began = closed_loop::clock::now();
+  for (;;) {
+    const auto reply = co_await client.Say(request, within{deadline});
+    if (!reply.ok()) {
+      loop.failed(reply.status().to_string());
+      co_return;
+    }
+    if (reply->payload().size() != request.payload().size()) {
+      loop.failed("a reply without the payload");
+      co_return;
+    }
+    if (!loop.succeeded(began)) co_return;
+  }
+}
+
+task<> callers(Echo::client client, int outstanding, std::size_t payload, duration deadline, closed_loop* loop,
+               scope& s) {
+  EchoRequest request;
+  request.set_payload(std::string(payload, 'x'));
+  std::vector<started<void>> all;
+  for (int i = 0; i < outstanding; ++i) all.push_back(s.start(caller(client, request, deadline, *loop)));
+  for (auto& one : all) co_await std::move(one);
+}
+
+}  // namespace
+
+void serve_weft(parent_link& parent, const weft_setup& setup) {
+  rpc_runtime rt{options_for(setup)};
+  echo service{rt};
+  server server{rt};
+  server.add(service);
+  if (auto s = server.start(); !s.ok()) throw std::runtime_error{s.to_string()};
+  parent.announce(server.port());
+  parent.wait_until_released();
+  server.stop(std::chrono::seconds{1});
+  service.stop_and_wait();
+}
+
+run_result call_weft(const std::string& target, int outstanding, std::size_t payload, duration deadline,
+                     const load& load, const weft_setup& setup) {
+  rpc_runtime rt{options_for(setup)};
+  peer_options options;
+  if (!setup.weft_defaults) {
+    options.grpc_retries = true;
+    options.keepalive = duration::zero();
+  }
+  peer to{rt, target, options};
+  Echo::client client{to};
+  EchoRequest hello;
+  const auto first = sync_wait(rt, as_task(client.Say(hello, within{deadline})));  // connects
+  if (!first.ok()) return {.errors = 1, .error = first.status().to_string()};
+  closed_loop loop{load};
+  sync_wait(rt, with_scope(&callers, client, outstanding, payload, deadline, &loop));
+  return loop.result();
+}
+
+}  // namespace weft::bench

@@ -1,0 +1,26 @@
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <weft/bench/rpc/measure.hpp>
+#include <weft/rpc/peer.hpp>
+#include <weft/rpc/server.hpp>
+#include <weft/runtime/clock.hpp>
+
+namespace weft::bench {
+
+/// Typed calls as a user of weft writes them, with deadline and cancellation on.
+struct weft_setup {
+  /// False: gRPC's own channel arguments and process settings, to compare the wrapper alone.
+  bool weft_defaults = true;
+  duration spin{0};
+};
+
+/// Listens on a free port until the parent lets go.
+void serve_weft(parent_link& parent, const weft_setup& setup);
+
+/// Keeps `outstanding` coroutines calling.
+run_result call_weft(const std::string& target, int outstanding, std::size_t payload, duration deadline,
+                     const load& load, const weft_setup& setup);
+
+}  // namespace weft::bench

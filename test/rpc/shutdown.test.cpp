@@ -1,0 +1,126 @@
+// Everything may end at any moment: no hang, no leak, every tag comes back, every call completes once.
+#include <doctest/doctest.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <weft/rpc/peer.hpp>
+#include <weft/rpc/rpc_runtime.hpp>
+#include <weft/rpc/server.hpp>
+#include <weft/runtime/scope.hpp>
+#include <weft/runtime/spawn.hpp>
+#include <weft/runtime/sync_wait.hpp>
+
+#include "../support/echo_service.hpp"
+
+using namespace std::chrono_literals;
+using test::v1::Echo;
+using test::v1::EchoRequest;
+
+namespace {
+
+struct tally {
+  std::atomic<std::uint64_t> begun{0};
+  std::atomic<std::uint64_t> completed{0};
+  std::atomic<bool> stop{false};
+};
+
+// One call after the other until told to end, or until calls are refused because everything ends.
+weft::task<> keep_calling(Echo::client echo, tally* t, int delay_us) {
+  auto& ctx = co_await weft::current();
+  EchoRequest request;
+  request.set_text("x");
+  request.set_delay_us(delay_us);
+  while (!t->stop && !ctx.stopped()) {
+    t->begun.fetch_add(1);
+    auto reply = co_await echo.Say(request, weft::within{10s});
+    t->completed.fetch_add(1);
+    t->completed.notify_all();
+    if (reply.code() == weft::code::unavailable) break;
+  }
+}
+
+weft::task<> callers(Echo::client echo, tally* t, weft::scope& s) {
+  for (int i = 0; i < 12; ++i) std::ignore = s.start(keep_calling(echo, t, i % 4 * 300));
+  co_return;
+}
+
+// A process of its own, nearly: a runtime, a service, a server, and a way to the other one.
+struct side {
+  weft::rpc_runtime rt{{.runtime = {.log = [](std::string_view) {}}}};
+  test::echo_service service{rt};
+  std::unique_ptr<weft::server> server = std::make_unique<weft::server>(rt);
+  std::unique_ptr<weft::peer> peer;
+  tally calls;
+
+  void listen() {
+    server->add(service);
+    REQUIRE(server->start().ok());
+  }
+  void call(const side& other) {
+    peer = std::make_unique<weft::peer>(rt, other.server->address());
+    weft::spawn(rt.control(), "callers", [](Echo::client echo, tally* t) -> weft::task<> {
+      co_await weft::with_scope(&callers, echo, t);
+    }, Echo::client{*peer}, &calls);
+  }
+  void stop_service() { service.stop_and_wait(weft::stop_mode::abort); }
+  void check() {
+    const auto& c = rt.queue().counters();
+    CHECK(c.started == c.ended);
+    CHECK(calls.begun == calls.completed);
+  }
+};
+
+void cycle(std::mt19937& random) {
+  side a, b;
+  a.listen();
+  b.listen();
+  a.call(b);
+  b.call(a);
+
+  // The cut: after so many replies, with at least 10 calls in flight each way.
+  const auto replies = random() % 40;
+  for (auto* s : {&a, &b}) {
+    for (auto seen = s->calls.completed.load(); seen < replies; seen = s->calls.completed.load()) {
+      s->calls.completed.wait(seen);
+    }
+  }
+  // Who ends first, and what of it.
+  std::array<side*, 2> order{&a, &b};
+  if (random() % 2 == 0) std::swap(order[0], order[1]);
+  for (auto* s : order) {
+    switch (random() % 4) {
+      case 0: s->rt.stop(); break;  // stops the server too
+      case 1:
+        s->server->stop();
+        s->rt.stop();
+        break;
+      case 2:
+        s->stop_service();
+        s->server->stop(1ms);
+        s->rt.stop();
+        break;
+      case 3:
+        s->calls.stop = true;
+        s->server.reset();
+        s->rt.stop();
+        break;
+    }
+  }
+  a.check();
+  b.check();
+}
+
+}  // namespace
+
+TEST_SUITE("shutdown") {
+  TEST_CASE("server and client end a thousand times, at any moment, with calls in flight both ways") {
+    std::mt19937 random{20261122};
+    for (int i = 0; i < 1000; ++i) {
+      CAPTURE(i);
+      cycle(random);
+    }
+  }
+}

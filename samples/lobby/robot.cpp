@@ -13,8 +13,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::array phrases{"your turn", "nice card", "not another eight!", "I knew it", "hearts again?",
-                             "last card soon", "well played", "one moment"};
+constexpr std::array phrases{"your turn",     "nice card",      "not another eight!", "I knew it",
+                             "hearts again?", "last card soon", "well played",        "one moment"};
 
 v1::Command to_command(const decision& what) {
   struct {

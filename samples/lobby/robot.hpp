@@ -77,7 +77,7 @@ class robot {
   tally& counts_;
   random_source random_;
   std::uint64_t last_seq_ = 0;
-  std::map<std::uint64_t, question*> questions_;        // by seq
+  std::map<std::uint64_t, question*> questions_;          // by seq
   std::map<std::uint64_t, weft::time_point> unanswered_;  // what was said, and when
   std::uint32_t commands_since_say_ = commands_per_say;
   weft::event news_;      // of the table

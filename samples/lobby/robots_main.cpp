@@ -36,10 +36,9 @@ constexpr const char* usage = R"(usage: robots [flags]
 Exit code: 0; 1 when a robot could not connect or was let down by the gate; 2 for wrong flags.
 )";
 
-constexpr std::array known{lobby::flag{"--address"},         lobby::flag{"--robots"},
-                           lobby::flag{"--seconds"},         lobby::flag{"--seed"},
-                           lobby::flag{"--json"},            lobby::flag{"--progress", false},
-                           lobby::flag{"--quiet", false},    lobby::flag{"--help", false}};
+constexpr std::array known{lobby::flag{"--address"},      lobby::flag{"--robots"},     lobby::flag{"--seconds"},
+                           lobby::flag{"--seed"},         lobby::flag{"--json"},       lobby::flag{"--progress", false},
+                           lobby::flag{"--quiet", false}, lobby::flag{"--help", false}};
 
 struct settings {
   lobby::robots_options play;
@@ -88,8 +87,9 @@ weft::task<> show_progress(const lobby::tally& counts, bool wanted) {
 
 weft::task<weft::status> play_unless_interrupted(weft::io& sockets, weft::runtime& rt, const settings& s,
                                                  lobby::tally& counts) {
-  auto ended = co_await weft::race(play(sockets, rt.control(), rt.time(), s.play, counts), show_progress(counts, s.progress),
-                                   weft::wait_for_signal(sockets, {SIGINT, SIGTERM}));
+  auto ended =
+      co_await weft::race(play(sockets, rt.control(), rt.time(), s.play, counts), show_progress(counts, s.progress),
+                          weft::wait_for_signal(sockets, {SIGINT, SIGTERM}));
   if (auto* played = std::get_if<weft::status>(&ended)) co_return std::move(*played);
   co_return weft::cancelled("interrupted");
 }
@@ -122,7 +122,7 @@ int main(int argc, char** argv) {
     weft::io sockets;
     outcome = weft::sync_wait(rt, play_unless_interrupted(sockets, rt, s, counts));
   }
-  if (!s.quiet) std::cout << lobby::to_text(counts);
+  if (!s.quiet && counts.commands + counts.errors > 0) std::cout << lobby::to_text(counts);
   if (!s.json.empty() && !write(s.json, lobby::to_json(counts))) outcome = weft::unavailable("cannot write " + s.json);
   if (outcome.ok() && counts.robots_failed > 0) {
     outcome = weft::unavailable(std::to_string(counts.robots_failed) + " robots were let down, the first was " +

@@ -44,7 +44,8 @@ void tally::complain(const std::string& what) {
 }
 
 std::string to_json(const tally& t) {
-  return print("{\"games\":%llu,\"commands\":%llu,\"says\":%llu,", number(t.games), number(t.commands), number(t.says)) +
+  return print("{\"games\":%llu,\"commands\":%llu,\"says\":%llu,", number(t.games), number(t.commands),
+               number(t.says)) +
          print("\"card_p50_ms\":%.3f,\"card_p99_ms\":%.3f,\"card_p999_ms\":%.3f,", t.card.percentile_ms(0.5),
                t.card.percentile_ms(0.99), t.card.percentile_ms(0.999)) +
          print("\"chat_p50_ms\":%.3f,\"chat_p99_ms\":%.3f,", t.chat.percentile_ms(0.5), t.chat.percentile_ms(0.99)) +
@@ -53,12 +54,12 @@ std::string to_json(const tally& t) {
 }
 
 std::string to_text(const tally& t) {
-  auto text = print("%llu games, %llu commands (%llu overtaken, %llu errors), %llu lines said, %llu heard\n",
-                    number(t.games), number(t.commands), number(t.overtaken), number(t.errors), number(t.says),
-                    number(t.lines_heard)) +
-              print("cards  p50 %.2f ms  p99 %.2f ms  p99.9 %.2f ms\n", t.card.percentile_ms(0.5),
-                    t.card.percentile_ms(0.99), t.card.percentile_ms(0.999)) +
-              print("chat   p50 %.2f ms  p99 %.2f ms\n", t.chat.percentile_ms(0.5), t.chat.percentile_ms(0.99));
+  auto text =
+      print("%llu games, %llu commands (%llu overtaken, %llu errors), %llu lines said, %llu heard\n", number(t.games),
+            number(t.commands), number(t.overtaken), number(t.errors), number(t.says), number(t.lines_heard)) +
+      print("cards  p50 %.2f ms  p99 %.2f ms  p99.9 %.2f ms\n", t.card.percentile_ms(0.5), t.card.percentile_ms(0.99),
+            t.card.percentile_ms(0.999)) +
+      print("chat   p50 %.2f ms  p99 %.2f ms\n", t.chat.percentile_ms(0.5), t.chat.percentile_ms(0.99));
   for (const auto& [code, count] : t.chat_errors) {
     text += print("chat errors: %llu %s\n", number(count), code.c_str());
   }

@@ -13,13 +13,13 @@ struct tally {
   std::uint64_t commands = 0;
   std::uint64_t says = 0;
   std::uint64_t lines_heard = 0;
-  std::uint64_t overtaken = 0;  // commands that were played before one that was sent earlier
-  std::uint64_t errors = 0;     // refused commands, and failed ones
+  std::uint64_t overtaken = 0;                       // commands that were played before one that was sent earlier
+  std::uint64_t errors = 0;                          // refused commands, and failed ones
   std::map<std::string, std::uint64_t> chat_errors;  // by code, such as "DEADLINE_EXCEEDED"
   std::uint64_t robots_failed = 0;                   // ended early: lost the connection, got no answer
   std::string first_failure;
   std::map<std::string, std::uint64_t> complaints;  // what errors said; at most most_complaints different ones
-  latency card;  // from sending a command to its answer
+  latency card;                                     // from sending a command to its answer
   latency chat;
 
   static constexpr std::size_t most_complaints = 16;

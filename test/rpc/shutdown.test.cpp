@@ -120,6 +120,7 @@ TEST_SUITE("shutdown") {
     std::mt19937 random{20261122};
     for (int i = 0; i < 1000; ++i) {
       CAPTURE(i);
+      if (i % 50 == 0) MESSAGE(i);
       cycle(random);
     }
   }

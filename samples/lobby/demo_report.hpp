@@ -1,0 +1,68 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+#include <weft/runtime/result.hpp>
+
+#include "lobby/v1/topology.pb.h"
+
+namespace lobby {
+
+/// The ways to handle a player's messages that the demo compares.
+struct way {
+  v1::Handling handling;
+  const char* key;    // in JSON
+  const char* title;  // in the table
+};
+inline constexpr std::array<way, 3> ways{{
+    {v1::QUEUE, "queue", "one queue a player"},
+    {v1::SPAWN, "spawn", "a task per message"},
+    {v1::LANES, "lanes", "weft lanes"},
+}};
+
+/// What a server process says when it ends; or the sum of several.
+struct left_over {
+  std::int64_t tasks = 0;
+  std::int64_t calls = 0;
+  std::int64_t fds = 0;
+
+  bool nothing() const { return tasks == 0 && calls == 0 && fds == 0; }
+};
+/// Reads "left tasks=0 calls=0 fds=0".
+std::optional<left_over> parse_left_over(const std::string& line);
+
+/// What the robots found in one run.
+struct run_result {
+  std::uint64_t games = 0;
+  std::uint64_t commands = 0;
+  double card_p50_ms = 0;
+  double card_p99_ms = 0;
+  double chat_p50_ms = 0;
+  std::uint64_t overtaken = 0;
+  std::uint64_t errors = 0;               // of cards and of chat
+  std::vector<std::string> complaints{};  // what the errors were
+};
+/// Reads what robots write to --json. Errors: INVALID_ARGUMENT.
+weft::result<run_result> parse_run_result(const std::string& json);
+
+struct demo_report {
+  std::array<run_result, ways.size()> runs;  // as in `ways`
+  left_over left;                            // by all server processes of all runs
+  std::vector<std::string> left_by;          // who left something, and what
+  std::string dump_line;                     // a player that is suspended in a call to chat
+};
+
+std::string to_table(const demo_report& report);
+/// {"queue":{…},"spawn":{…},"lanes":{"games":…,"card_p50_ms":…,…}}
+std::string to_json(const demo_report& report);
+
+/// What the table promises: with lanes no card waits for chat (p99 below most_card_p99_ms) or is overtaken, with one queue
+/// cards wait (p99 above least_queued_p99_ms), with a task per message some are overtaken, and nothing is left. Returns
+/// what of it is not so.
+inline constexpr double most_card_p99_ms = 10;
+inline constexpr double least_queued_p99_ms = 150;
+std::vector<std::string> broken_promises(const demo_report& report);
+
+}  // namespace lobby

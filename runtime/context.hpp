@@ -81,6 +81,9 @@ class context {
   /// Before `enter`: it has another parent, on the same strand.
   void become_child_of(context& parent) noexcept { parent_ = &parent; }
 
+  /// Between `leave` and `enter`, for a root: it belongs to another strand.
+  void rehome(strand& there) noexcept { strand_ = &there; }
+
   /// Takes its place below its parent (or among the worker's roots) and inherits the parent's deadline and stop.
   void enter() noexcept;
   /// Leaves the tree; everything below has ended. Idempotent.

@@ -6,7 +6,6 @@
 #include <boost/asio/signal_set.hpp>
 #include <optional>
 #include <utility>
-#include <vector>
 #include <weft/runtime/config.hpp>
 #include <weft/runtime/misuse.hpp>
 #include <weft/runtime/net/way_home.hpp>
@@ -41,13 +40,9 @@ asio::io_context& io_core::context() noexcept { return state_->context; }
 
 bool io_core::submit(work& w) noexcept {
   switch (inbox_.push(w)) {
-    case inbox::pushed::queued:
-      return true;
-    case inbox::pushed::must_wake:
-      asio::post(state_->context, [this] { drain(); });
-      return true;
-    case inbox::pushed::refused:
-      break;
+    case inbox::pushed::queued: return true;
+    case inbox::pushed::must_wake: asio::post(state_->context, [this] { drain(); }); return true;
+    case inbox::pushed::refused: break;
   }
   return false;
 }
@@ -136,8 +131,8 @@ class signal_wait;
 /// Shared by the task that waits and the I/O thread.
 class signal_watch final : public std::enable_shared_from_this<signal_watch>, io_member {
  public:
-  signal_watch(std::shared_ptr<io_core> core, std::vector<int> signals, worker& home)
-      : core_{std::move(core)}, signals_{std::move(signals)}, way_{home}, set_{core_->context()} {}
+  signal_watch(std::shared_ptr<io_core> core, signal_list signals, worker& home)
+      : core_{std::move(core)}, signals_{signals}, way_{home}, set_{core_->context()} {}
 
   // On the worker.
   bool begin(signal_wait& waiter) noexcept {
@@ -157,7 +152,7 @@ class signal_watch final : public std::enable_shared_from_this<signal_watch>, io
     if (!core_->join(*this)) return report(0);
     joined_ = true;
     for (const int s : signals_) {
-      if (!error) set_.add(s, error);
+      if (!error) static_cast<void>(set_.add(s, error));
     }
     if (error) return report(0);
     set_.async_wait([self = shared_from_this()](const auto& e, int number) { self->report(e ? 0 : number); });
@@ -167,8 +162,8 @@ class signal_watch final : public std::enable_shared_from_this<signal_watch>, io
 
   void report(int number) noexcept {
     boost::system::error_code ignored;
-    set_.clear(ignored);
-    set_.cancel(ignored);
+    static_cast<void>(set_.clear(ignored));
+    static_cast<void>(set_.cancel(ignored));
     if (std::exchange(joined_, false)) core_->leave(*this);
     if (std::exchange(reported_, true)) return;
     number_ = number;
@@ -179,7 +174,7 @@ class signal_watch final : public std::enable_shared_from_this<signal_watch>, io
   void tell_waiter() noexcept;
 
   const std::shared_ptr<io_core> core_;
-  const std::vector<int> signals_;
+  const signal_list signals_;
   way_home way_;
   signal_wait* waiter_ = nullptr;  // the worker's
   asio::signal_set set_;           // the I/O thread's, and the rest too
@@ -194,8 +189,7 @@ class signal_watch final : public std::enable_shared_from_this<signal_watch>, io
 
 class signal_wait final : public wait {
  public:
-  signal_wait(io& where, std::vector<int> signals) noexcept
-      : wait{"signal"}, core_{where.core()}, signals_{std::move(signals)} {}
+  signal_wait(io& where, signal_list signals) noexcept : wait{"signal"}, core_{where.core()}, signals_{signals} {}
   bool await_ready() const noexcept { return false; }
   template <task_promise_type P>
   WEFT_NOINLINE bool await_suspend(std::coroutine_handle<P> h) {
@@ -210,7 +204,7 @@ class signal_wait final : public wait {
  private:
   bool begin(std::coroutine_handle<> h, context& ctx, void* where) {
     if (ctx.stopped()) return false;
-    watch_ = std::make_shared<signal_watch>(std::move(core_), std::move(signals_), ctx.home().home());
+    watch_ = std::make_shared<signal_watch>(std::move(core_), signals_, ctx.home().home());
     suspend(h, ctx, where);
     if (!watch_->begin(*this)) finish();
     return true;
@@ -221,7 +215,7 @@ class signal_wait final : public wait {
   }
 
   std::shared_ptr<io_core> core_;
-  std::vector<int> signals_;
+  signal_list signals_;
   std::shared_ptr<signal_watch> watch_;
   int number_ = 0;
 };
@@ -230,13 +224,8 @@ void signal_watch::tell_waiter() noexcept {
   if (auto* w = std::exchange(waiter_, nullptr)) w->caught(number_);
 }
 
-task<int> await_signal(io& where, std::vector<int> signals) { co_return co_await signal_wait{where, std::move(signals)}; }
-
 }  // namespace
 
-// Not itself a coroutine: the list is gone by the time one would run.
-task<int> wait_for_signal(io& where, std::initializer_list<int> signals) {
-  return await_signal(where, std::vector<int>{signals});
-}
+task<int> wait_for_signal(io& where, signal_list signals) { co_return co_await signal_wait{where, signals}; }
 
 }  // namespace weft

@@ -125,6 +125,7 @@ class worker {
   void remove_ready(strand& s) noexcept;
   void wait_for_events() noexcept;
   bool spin_for_events() noexcept;
+  bool slice_over() noexcept;
 
   runtime& owner_;
   const int index_;
@@ -134,6 +135,9 @@ class worker {
   duration spin_now_{};
   unsigned spins_skipped_ = 0;
   time_point now_;
+  time_point slice_end_;
+  std::uint64_t slice_last_entry_ = 0;
+  bool slice_ended_ = false;
   strand* running_ = nullptr;
   bool running_destroyed_ = false;
   strand* ready_head_ = nullptr;

@@ -17,6 +17,7 @@
 
 #include <weft/bench/rpc/measure.hpp>
 #include <weft/bench/rpc/raw_queue.hpp>
+#include <weft/bench/rpc/suites.hpp>
 #include <weft/bench/rpc/weft_unary.hpp>
 #include <weft/rpc/process_setup.hpp>
 
@@ -125,10 +126,9 @@ const contestant& contestant_named(std::string_view name) {
 }
 
 constexpr std::string_view usage =
-    R"(usage: weft-bench [unary] [--quick] [--rounds N] [--seconds S] [--json FILE]
+    R"(usage: weft-bench unary [--quick] [--rounds N] [--seconds S] [--json FILE]
 
-unary: calls per second, latency and CPU time of unary calls with 1, 64 and 512 outstanding. It is all there is, and
-what runs when no suite is named.
+Calls per second, latency and CPU time of unary calls with 1, 64 and 512 outstanding.
 
 Needs two cores and a machine that does nothing else.
 
@@ -292,10 +292,9 @@ int run_suite(const settings& s) {
   return std::ranges::any_of(all.rows, [](const row& r) { return r.error.has_value(); }) ? 1 : 0;
 }
 
-int run(std::span<char* const> arguments) try {
-  const std::string_view suite = arguments.empty() ? "" : arguments.front();
-  if (suite == "unary") arguments = arguments.subspan(1);
-  else if (!suite.empty() && !suite.starts_with('-')) throw usage_error{"no such suite: " + std::string{suite}};
+}  // namespace
+
+int run_unary(std::span<char* const> arguments) try {
   const settings s = parse(arguments);
   if (s.help) {
     std::cout << usage;
@@ -305,16 +304,11 @@ int run(std::span<char* const> arguments) try {
   if (s.call) return run_client(s);
   return run_suite(s);
 } catch (const usage_error& error) {
-  std::cerr << "weft-bench: " << error.what() << "\n\n" << usage;
+  std::cerr << "weft-bench unary: " << error.what() << "\n\n" << usage;
   return 2;
 } catch (const std::exception& error) {
-  std::cerr << "weft-bench: " << error.what() << '\n';
+  std::cerr << "weft-bench unary: " << error.what() << '\n';
   return 1;
 }
 
-}  // namespace
 }  // namespace weft::bench
-
-int main(int argc, char** argv) {
-  return weft::bench::run({argv + 1, static_cast<std::size_t>(argc > 0 ? argc - 1 : 0)});
-}

@@ -4,7 +4,9 @@
 #include <tuple>
 #include <utility>
 #include <weft/rpc/rpc_runtime.hpp>
+#include <weft/runtime/ok.hpp>
 #include <weft/runtime/scope.hpp>
+#include <weft/runtime/sleep.hpp>
 #include <weft/runtime/sync_wait.hpp>
 
 #include "echo.weft.hpp"
@@ -17,12 +19,16 @@ using ::bench::v1::EchoReply;
 using ::bench::v1::EchoRequest;
 
 struct echo final : Echo::service {
-  using service::service;
+  echo(runtime& rt, duration delay) : service{rt, {.name = Echo::full_name, .mailbox = 100'000}}, delay_{delay} {}
   weft::reply<EchoReply> Say(EchoRequest& request) override {
+    if (delay_ > duration::zero()) co_await ok(co_await sleep_for(delay_));
     EchoReply reply;
     reply.mutable_payload()->swap(*request.mutable_payload());
     co_return reply;
   }
+
+ private:
+  duration delay_;
 };
 
 rpc_options options_for(const weft_setup& setup) {
@@ -61,7 +67,7 @@ task<> callers(Echo::client client, int outstanding, std::size_t payload, durati
 
 void serve_weft(parent_link& parent, const weft_setup& setup) {
   rpc_runtime rt{options_for(setup)};
-  echo service{rt};
+  echo service{rt, setup.delay};
   server server{rt};
   server.add(service);
   if (auto s = server.start(); !s.ok()) throw std::runtime_error{s.to_string()};

@@ -14,6 +14,7 @@ struct weft_setup {
   /// False: gRPC's own channel arguments and process settings, to compare the wrapper alone.
   bool weft_defaults = true;
   duration spin{0};
+  duration delay{0};  ///< The server's, before it answers.
 };
 
 /// Listens on a free port until the parent lets go.

@@ -38,7 +38,7 @@ std::optional<std::string> frame_decoder::next(std::string_view& input) {
   if (!error_.ok()) return std::nullopt;
   if (header_bytes_ < frame_header_size) {
     const auto n = std::min(frame_header_size - header_bytes_, input.size());
-    std::copy_n(input.data(), n, header_.data() + header_bytes_);
+    input.copy(header_.data() + header_bytes_, n);
     input.remove_prefix(n);
     header_bytes_ += n;
     if (header_bytes_ < frame_header_size) return std::nullopt;
@@ -50,7 +50,7 @@ std::optional<std::string> frame_decoder::next(std::string_view& input) {
     message_.reserve(std::min(length_, reserve_at_most));
   }
   const auto n = std::min(length_ - message_.size(), input.size());
-  message_.append(input.data(), n);
+  message_.append(input.substr(0, n));
   input.remove_prefix(n);
   if (message_.size() < length_) return std::nullopt;
   header_bytes_ = 0;

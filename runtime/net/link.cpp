@@ -25,7 +25,8 @@ link::~link() {
 
 void link::assert_here() const noexcept {
   if (worker::current() != &home_) {
-    misuse("a link was used or destroyed off its worker: use it in tasks of the strand it was made with, and end them first");
+    misuse("a link was used or destroyed off its worker: use it in tasks of the strand it was made with, and end them "
+           "first");
   }
 }
 

@@ -36,7 +36,7 @@ struct link_options {
 
 struct link_counters {
   std::uint64_t messages_in = 0;
-  std::uint64_t bytes_in = 0;  ///< Of messages, without framing; as all of these.
+  std::uint64_t bytes_in = 0;      ///< Of messages, without framing; as all of these.
   std::uint64_t messages_out = 0;  ///< Given to the transport.
   std::uint64_t bytes_out = 0;
   std::uint64_t dropped = 0;  ///< By `drop_oldest`, or queued when the link broke.

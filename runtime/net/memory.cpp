@@ -48,8 +48,7 @@ class memory_end final : public transport {
   void received(std::size_t bytes) noexcept override {
     --unreceived_messages_;
     unreceived_bytes_ -= bytes;
-    const bool half_free =
-        unreceived_messages_ <= inbound_messages_ / 2 && unreceived_bytes_ <= inbound_bytes_ / 2;
+    const bool half_free = unreceived_messages_ <= inbound_messages_ / 2 && unreceived_bytes_ <= inbound_bytes_ / 2;
     if (paused_ && half_free && !std::exchange(going_on_, true)) go_on_.send(self(), way());
   }
 
@@ -69,9 +68,7 @@ class memory_end final : public transport {
   std::string peer() const override { return "memory"; }
 
  private:
-  std::shared_ptr<memory_end> self() noexcept {
-    return std::static_pointer_cast<memory_end>(shared_from_this());
-  }
+  std::shared_ptr<memory_end> self() noexcept { return std::static_pointer_cast<memory_end>(shared_from_this()); }
 
   void started(const link_options& options) override {
     max_frame_ = options.max_frame;

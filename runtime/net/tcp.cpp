@@ -29,7 +29,8 @@ namespace {
 result<tcp::endpoint> parse(std::string_view address) {
   const auto colon = address.rfind(':');
   const auto bad = [address] {
-    return invalid_argument("'" + std::string{address} + "' is no address: it has to look like 127.0.0.1:7000 or [::1]:7000");
+    return invalid_argument("'" + std::string{address} +
+                            "' is no address: it has to look like 127.0.0.1:7000 or [::1]:7000");
   };
   if (colon == std::string_view::npos) return bad();
   auto host = address.substr(0, colon);
@@ -56,13 +57,13 @@ error_code last_error() { return {errno, boost::system::system_category()}; }
 // Asio opens sockets without close-on-exec; set later, a child started in between would inherit them.
 error_code adopt(tcp::socket& socket, const tcp& protocol, int fd) {
   error_code error;
-  socket.assign(protocol, fd, error);
+  static_cast<void>(socket.assign(protocol, fd, error));
   if (error) {
     ::close(fd);
     return error;
   }
-  socket.non_blocking(true, error);
-  if (!error) socket.set_option(tcp::no_delay{true}, error);
+  static_cast<void>(socket.non_blocking(true, error));
+  if (!error) static_cast<void>(socket.set_option(tcp::no_delay{true}, error));
   return error;
 }
 
@@ -82,14 +83,14 @@ class tcp_acceptor final : public std::enable_shared_from_this<tcp_acceptor>, io
     const int fd = open_socket(at.protocol());
     if (fd < 0) return last_error();
     error_code error;
-    socket_.assign(at.protocol(), fd, error);
+    static_cast<void>(socket_.assign(at.protocol(), fd, error));
     if (error) {
       ::close(fd);
       return error;
     }
-    socket_.set_option(tcp::acceptor::reuse_address{true}, error);
-    if (!error) socket_.bind(at, error);
-    if (!error) socket_.listen(tcp::acceptor::max_listen_connections, error);
+    static_cast<void>(socket_.set_option(tcp::acceptor::reuse_address{true}, error));
+    if (!error) static_cast<void>(socket_.bind(at, error));
+    if (!error) static_cast<void>(socket_.listen(tcp::acceptor::max_listen_connections, error));
     if (!error) local_ = socket_.local_endpoint(error);
     return error;
   }
@@ -140,9 +141,7 @@ class tcp_acceptor final : public std::enable_shared_from_this<tcp_acceptor>, io
         return;
       }
       switch (errno) {
-        case EAGAIN:
-          socket_.async_wait(tcp::acceptor::wait_read, again());
-          return;
+        case EAGAIN: socket_.async_wait(tcp::acceptor::wait_read, again()); return;
         case EMFILE:
         case ENFILE:
         case ENOBUFS:
@@ -154,11 +153,8 @@ class tcp_acceptor final : public std::enable_shared_from_this<tcp_acceptor>, io
         case EBADF:
         case EINVAL:
         case ENOTSOCK:
-        case EOPNOTSUPP:
-          shut();
-          return;
-        default:
-          break;  // what became of one connection is no reason to refuse the next
+        case EOPNOTSUPP: shut(); return;
+        default: break;  // what became of one connection is no reason to refuse the next
       }
     }
   }
@@ -166,7 +162,7 @@ class tcp_acceptor final : public std::enable_shared_from_this<tcp_acceptor>, io
   void shut() noexcept {
     if (std::exchange(shut_, true)) return;
     error_code ignored;
-    socket_.close(ignored);
+    static_cast<void>(socket_.close(ignored));
     retry_.cancel();
     if (joined_) core_->leave(*this);
     closed_.send(shared_from_this(), *way_);
@@ -348,7 +344,7 @@ class connect_attempt final : public std::enable_shared_from_this<connect_attemp
     if (joined_) core_->leave(*this);
     if (!outcome.ok()) {
       error_code ignored;
-      socket_.close(ignored);
+      static_cast<void>(socket_.close(ignored));
     }
     outcome_ = std::move(outcome);
     done_.send(shared_from_this(), way_);  // with it all of this is the worker's

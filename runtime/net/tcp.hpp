@@ -64,8 +64,8 @@ class tcp_listener {
   wait_list waiters_;
   event closed_;
   std::shared_ptr<tcp_connection> spare_;  // came when nobody waited any more
-  bool asked_ = false;  // the acceptor is looking for a connection
-  bool over_ = false;   // there will be no more
+  bool asked_ = false;                     // the acceptor is looking for a connection
+  bool over_ = false;                      // there will be no more
 };
 
 /// Listens at "127.0.0.1:7000", "[::1]:7000", "0.0.0.0:0" (any free port) or "localhost:7000"; names are not looked up.

@@ -140,7 +140,7 @@ void tcp_connection::end(status why) {
 // Closes so that the kernel forgets what it has not sent, and the peer is told.
 void tcp_connection::reset() noexcept {
   error_code ignored;
-  if (!shut_) socket_.set_option(asio::socket_base::linger{true, 0}, ignored);
+  if (!shut_) static_cast<void>(socket_.set_option(asio::socket_base::linger{true, 0}, ignored));
   shut();
 }
 
@@ -148,7 +148,7 @@ void tcp_connection::reset() noexcept {
 void tcp_connection::shut() noexcept {
   if (std::exchange(shut_, true)) return;
   error_code ignored;
-  socket_.close(ignored);
+  static_cast<void>(socket_.close(ignored));
   if (flush_timer_) flush_timer_->cancel();
   if (joined_) core_->leave(*this);
   buffer_.reset();
@@ -226,11 +226,8 @@ void tcp_connection::read_failed(const error_code& error) {
     end(write_error_);
   }
   // The peer may have closed its half only and still take answers.
-  if (!write_error_.ok()) {
-    shut();
-  } else if (finishing_ && !waiting_to_write_) {
-    shut();
-  }
+  const bool all_written = finishing_ && !waiting_to_write_;
+  if (all_written || !write_error_.ok()) shut();
 }
 
 // ---- On the I/O thread: writing.
@@ -298,7 +295,7 @@ bool tcp_connection::next_batch() {
     return true;
   }
   error_code ignored;
-  socket_.shutdown(asio::socket_base::shutdown_send, ignored);
+  static_cast<void>(socket_.shutdown(asio::socket_base::shutdown_send, ignored));
   if (read_over_) shut();
   return false;
 }

@@ -122,8 +122,8 @@ class tcp_connection final : public transport, io_member {
   bool finishing_ = false;
   bool shut_ = false;
   bool end_told_ = false;
-  status end_;           // until `ended_` is sent
-  status write_error_;   // until `broken_` is sent; not changed afterwards
+  status end_;          // until `ended_` is sent
+  status write_error_;  // until `broken_` is sent; not changed afterwards
 
   // To the I/O thread.
   note<tcp_connection, &tcp_connection::on_start> start_;

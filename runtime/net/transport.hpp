@@ -26,8 +26,8 @@ class payload {
   }
   /// Copies only what is shared.
   std::string take() && {
-    auto* shared = std::get_if<1>(&bytes_);
-    return shared != nullptr ? **shared : std::move(std::get<0>(bytes_));
+    if (const auto* shared = std::get_if<1>(&bytes_)) return **shared;
+    return std::move(std::get<0>(bytes_));
   }
 
  private:

@@ -32,7 +32,8 @@ TEST_SUITE("frame") {
     const std::vector<std::string> sent{"first", "", std::string(70'000, 'x'), "last", ""};
     std::string bytes;
     for (const auto& m : sent) weft::encode_frame(m, bytes);
-    for (const std::size_t slice : {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{5}, std::size_t{4'096}, bytes.size()}) {
+    for (const std::size_t slice :
+         {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{5}, std::size_t{4'096}, bytes.size()}) {
       CAPTURE(slice);
       weft::frame_decoder decoder{1 << 20};
       CHECK(decode(decoder, bytes, slice) == sent);

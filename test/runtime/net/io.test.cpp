@@ -84,9 +84,12 @@ TEST_SUITE("io") {
       number->store(n);
       number->notify_all();
     };
-    CHECK(weft::spawn(rt.control(), "body", [](auto body, auto* net, auto* begun, auto* number) -> weft::task<> {
-      co_await weft::with_scope(body, net, begun, number);
-    }, body, &net, &begun, &number));
+    CHECK(weft::spawn(
+        rt.control(), "body",
+        [](auto body, auto* net, auto* begun, auto* number) -> weft::task<> {
+          co_await weft::with_scope(body, net, begun, number);
+        },
+        body, &net, &begun, &number));
     begun.wait(false);
     net.stop();
     number.wait(-1);

@@ -51,7 +51,8 @@ struct over_tcp {
   void run(Body body, link_options left = {}, link_options right = {}) {
     weft::runtime rt;
     weft::io net;
-    auto everything = [](weft::runtime* rt, weft::io* net, link_options left, link_options right, Body body) -> weft::task<> {
+    auto everything = [](weft::runtime* rt, weft::io* net, link_options left, link_options right,
+                         Body body) -> weft::task<> {
       auto listener = weft::tcp_listen(*net, rt->control(), "127.0.0.1:0", right);
       REQUIRE(listener.ok());
       auto connected = co_await weft::tcp_connect(*net, rt->control(), (*listener)->address(), left);
@@ -99,7 +100,8 @@ TEST_SUITE("link") {
     Transport{}.run([](ends* e, weft::scope& s) -> weft::task<> {
       std::ignore = s.start(echo(e->right.get()));
       std::vector<std::string> sent;
-      for (int i = 0; i < 900; ++i) sent.push_back(std::string(static_cast<std::size_t>(i % 7 * i), static_cast<char>('a' + i % 26)));
+      for (int i = 0; i < 900; ++i)
+        sent.push_back(std::string(static_cast<std::size_t>(i % 7 * i), static_cast<char>('a' + i % 26)));
       for (const auto& m : sent) REQUIRE(e->left->send(m).ok());
       for (const auto& m : sent) {
         auto got = co_await e->left->receive();
@@ -132,7 +134,8 @@ TEST_SUITE("link") {
           CHECK(e->left->send("never seen").ok());
           const auto got = co_await receive_all(e->right.get());
           CHECK(got == std::vector<std::string>{"fits"});
-          CHECK(e->right->end() == weft::invalid_argument("a message of 101 bytes is longer than max_frame, 100 bytes"));
+          CHECK(e->right->end() ==
+                weft::invalid_argument("a message of 101 bytes is longer than max_frame, 100 bytes"));
         },
         {}, {.max_frame = 100});
   }
@@ -169,14 +172,17 @@ TEST_SUITE("link") {
       auto none = co_await e->right->receive();
       CHECK_FALSE(none.has_value());
       e->right->close();
-      CHECK((co_await e->left->closed()).ok());
-      CHECK((co_await e->right->closed()).ok());
+      const weft::status left_closed = co_await e->left->closed();
+      const weft::status right_closed = co_await e->right->closed();
+      CHECK(left_closed.ok());
+      CHECK(right_closed.ok());
     });
   }
 
   OVER_EVERY_TRANSPORT("a task that waits for closed is released by stop") {
     Transport{}.run([](ends* e, weft::scope&) -> weft::task<> {
-      CHECK((co_await weft::with_timeout(2ms, e->left->closed())).code() == weft::code::deadline_exceeded);
+      const weft::status released = co_await weft::with_timeout(2ms, e->left->closed());
+      CHECK(released.code() == weft::code::deadline_exceeded);
     });
   }
 
@@ -274,7 +280,8 @@ TEST_SUITE("link") {
           const auto got = co_await receive_all(e->right.get());
           CHECK(got.empty());
           CHECK(e->right->end().code() == weft::code::unavailable);
-          CHECK((co_await e->left->closed()).ok());
+          const weft::status closed = co_await e->left->closed();
+          CHECK(closed.ok());
         },
         {.outbound_messages = 4});
   }
@@ -339,30 +346,32 @@ TEST_SUITE("link") {
   }
 
   OVER_EVERY_TRANSPORT("links are destroyed in the middle of traffic, and the peer finds out") {
-    Transport{}.run([](ends* e, weft::scope& s) -> weft::task<> {
-      // Each side sends as fast as it is let, and gives up when it can no more.
-      auto flood = [](weft::link* l) -> weft::task<> {
-        while (l->open()) {
-          std::ignore = l->send(std::string(3'000, 'f'));
-          co_await weft::yield{};
-        }
-      };
-      auto drain = [](weft::link* l) -> weft::task<> {
-        while (co_await l->receive()) {
-        }
-        l->close();
-      };
-      auto flooding = s.start(flood(e->right.get()));
-      auto draining = s.start(drain(e->right.get()));
-      for (int i = 0; i < 50; ++i) {
-        CHECK(e->left->send(std::string(3'000, 'f')).ok());
-        auto got = co_await e->left->receive();
-        CHECK(got.has_value());
-      }
-      e->left.reset();
-      co_await std::move(flooding);
-      co_await std::move(draining);
-    }, {}, {.slow = weft::slow_policy::refuse});
+    Transport{}.run(
+        [](ends* e, weft::scope& s) -> weft::task<> {
+          // Each side sends as fast as it is let, and gives up when it can no more.
+          auto flood = [](weft::link* l) -> weft::task<> {
+            while (l->open()) {
+              std::ignore = l->send(std::string(3'000, 'f'));
+              co_await weft::yield{};
+            }
+          };
+          auto drain = [](weft::link* l) -> weft::task<> {
+            while (co_await l->receive()) {
+            }
+            l->close();
+          };
+          auto flooding = s.start(flood(e->right.get()));
+          auto draining = s.start(drain(e->right.get()));
+          for (int i = 0; i < 50; ++i) {
+            CHECK(e->left->send(std::string(3'000, 'f')).ok());
+            auto got = co_await e->left->receive();
+            CHECK(got.has_value());
+          }
+          e->left.reset();
+          co_await std::move(flooding);
+          co_await std::move(draining);
+        },
+        {}, {.slow = weft::slow_policy::refuse});
   }
 
   OVER_EVERY_TRANSPORT("the counters tell messages and bytes, without framing") {

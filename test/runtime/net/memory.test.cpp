@@ -57,7 +57,8 @@ TEST_SUITE("memory links") {
       auto here = std::make_unique<weft::strand>(rt, weft::strand_options{.worker = 0});
       auto there = std::make_unique<weft::strand>(rt, weft::strand_options{.worker = 1});
       auto [a, b] = weft::memory_links(*here, *there, {.inbound_messages = 2}, round % 2 == 0 ? 0 : 1);
-      auto send_and_go = [](std::unique_ptr<weft::link> l, int count, bool wait, std::atomic<int>* ended) -> weft::task<> {
+      auto send_and_go = [](std::unique_ptr<weft::link> l, int count, bool wait,
+                            std::atomic<int>* ended) -> weft::task<> {
         for (int i = 0; i < count; ++i) std::ignore = l->send("abc");
         if (wait) std::ignore = co_await l->receive();
         l.reset();

@@ -54,7 +54,8 @@ weft::task<> on_stage(weft::runtime* rt, weft::io* net, weft::link_options optio
   stage s{rt, net, listener->get()};
   co_await weft::with_scope(std::move(body), &s);
   (*listener)->close();
-  CHECK((co_await (*listener)->closed()).ok());
+  const weft::status closed = co_await (*listener)->closed();
+  CHECK(closed.ok());
 }
 
 template <class Body>
@@ -91,7 +92,8 @@ class raw_client {
   std::string read_to_end() const {
     std::string all;
     char buffer[4'096];
-    for (ssize_t n = 0; (n = ::recv(fd_, buffer, sizeof buffer, 0)) > 0;) all.append(buffer, static_cast<std::size_t>(n));
+    for (ssize_t n = 0; (n = ::recv(fd_, buffer, sizeof buffer, 0)) > 0;)
+      all.append(buffer, static_cast<std::size_t>(n));
     return all;
   }
   void shut_sending() const { ::shutdown(fd_, SHUT_WR); }
@@ -314,7 +316,8 @@ TEST_SUITE("tcp") {
 
   TEST_CASE("localhost and IPv6 addresses work") {
     run([](stage* s, weft::scope&) -> weft::task<> {
-      auto by_name = co_await weft::tcp_connect(*s->net, s->strand(), "localhost:" + std::to_string(s->listener->port()));
+      auto by_name =
+          co_await weft::tcp_connect(*s->net, s->strand(), "localhost:" + std::to_string(s->listener->port()));
       CHECK(by_name.ok());
       auto six = weft::tcp_listen(*s->net, s->strand(), "[::1]:0");
       if (!six.ok()) co_return;  // a machine without IPv6

@@ -1,0 +1,46 @@
+#include <iostream>
+#include <span>
+#include <string_view>
+#include <weft/bench/rpc/suites.hpp>
+
+namespace {
+
+struct suite {
+  std::string_view name;
+  int (*run)(std::span<char* const>);
+  std::string_view question;
+};
+
+constexpr suite suites[] = {
+    {"unary", weft::bench::run_unary, "what does a unary call cost, beside a raw completion queue?"},
+    {"in_flight", weft::bench::run_in_flight, "do 10,000 calls in flight disturb a ticker on the same strand?"},
+};
+
+void print_usage(std::ostream& out) {
+  out << "usage: weft-bench [SUITE [FLAGS]]\n\nWithout a suite all run. weft-bench SUITE --help tells its flags.\n\n";
+  for (const auto& s : suites) out << "  " << s.name << ": " << s.question << "\n";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::span<char* const> arguments{argv + 1, static_cast<std::size_t>(argc > 0 ? argc - 1 : 0)};
+  if (!arguments.empty() && std::string_view{arguments[0]} == "--help") {
+    print_usage(std::cout);
+    return 0;
+  }
+  const bool all = arguments.empty() || arguments[0][0] == '-';
+  int worst = 0;
+  for (const auto& s : suites) {
+    if (all) {
+      std::cout << "\n" << s.name << ": " << s.question << "\n" << std::flush;
+      worst = std::max(worst, s.run(arguments));
+    } else if (s.name == arguments[0]) {
+      return s.run(arguments.subspan(1));
+    }
+  }
+  if (all) return worst;
+  std::cerr << "weft-bench: no suite '" << arguments[0] << "'\n\n";
+  print_usage(std::cerr);
+  return 2;
+}

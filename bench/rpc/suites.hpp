@@ -1,0 +1,15 @@
+#pragma once
+#include <span>
+
+namespace weft::bench {
+
+// The suites of weft-bench, each with the arguments behind its name. They return the exit code: 1 for a void or missed
+// result, 2 for a wrong command line.
+
+/// What does a unary call cost, beside the same by hand on gRPC's completion queue?
+int run_unary(std::span<char* const> arguments);
+
+/// Do 10,000 calls in flight from one thread keep a ticker on the same strand from its time? (R1)
+int run_in_flight(std::span<char* const> arguments);
+
+}  // namespace weft::bench

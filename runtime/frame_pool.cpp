@@ -3,16 +3,8 @@
 #include <cstdlib>
 #include <new>
 #include <weft/runtime/config.hpp>
-#include <weft/runtime/worker.hpp>
 
 namespace weft {
-
-// Stands before every frame; as large as the alignment that operator new promises. `origin` is the address of the pool,
-// which is aligned, with the size class in its low bits; 0: from the heap.
-struct alignas(__STDCPP_DEFAULT_NEW_ALIGNMENT__) frame_pool::header {
-  std::uintptr_t origin;
-  header* next;  // while free
-};
 
 namespace {
 
@@ -29,18 +21,18 @@ frame_pool::header* frame_pool::retired() noexcept { return reinterpret_cast<hea
 
 #if WEFT_POOL_FRAMES
 
-void* frame_pool::allocate(std::size_t bytes) {
-  if (auto* w = worker::current(); w != nullptr && bytes <= largest) return w->frames().take(bytes);
+void* frame_pool::allocate_slowly(std::size_t bytes) {
+  if (on_this_thread.frames != nullptr && bytes <= largest) return on_this_thread.frames->take(bytes);
   auto* h = static_cast<header*>(heap(sizeof(header) + bytes));
   h->origin = 0;
   return h + 1;
 }
 
-void frame_pool::deallocate(void* frame) noexcept {
+void frame_pool::deallocate_slowly(void* frame) noexcept {
   auto* h = static_cast<header*>(frame) - 1;
   if (h->origin == 0) return std::free(h);
   auto* pool = reinterpret_cast<frame_pool*>(h->origin & ~(std::uintptr_t{alignof(frame_pool)} - 1));
-  if (auto* w = worker::current(); w != nullptr && &w->frames() == pool) return pool->keep(h);
+  if (on_this_thread.frames == pool) return pool->keep(h);
   auto* head = pool->returned_.load(std::memory_order_relaxed);
   do {
     if (head == retired()) return std::free(h);
@@ -50,8 +42,8 @@ void frame_pool::deallocate(void* frame) noexcept {
 
 #else
 
-void* frame_pool::allocate(std::size_t bytes) { return heap(bytes); }
-void frame_pool::deallocate(void* frame) noexcept { std::free(frame); }
+void* frame_pool::allocate_slowly(std::size_t bytes) { return heap(bytes); }
+void frame_pool::deallocate_slowly(void* frame) noexcept { std::free(frame); }
 
 #endif
 

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <weft/runtime/config.hpp>
+#include <weft/runtime/here.hpp>
 
 namespace weft {
 
@@ -18,10 +20,40 @@ class alignas(64) frame_pool {
   static constexpr std::size_t largest = 2048;  ///< Above this the heap serves.
   static constexpr std::uint32_t kept = 4096;   ///< Free frames kept for each class.
 
-  /// Any thread. Throws std::bad_alloc.
-  static void* allocate(std::size_t bytes);
+  /// Any thread. Throws std::bad_alloc. Requires: bytes > 0.
+  static void* allocate(std::size_t bytes) {
+#if WEFT_POOL_FRAMES
+    if (auto* pool = on_this_thread.frames; pool != nullptr && bytes <= largest) {
+      auto& c = pool->classes_[(bytes - 1) / step];
+      if (auto* h = c.free) {
+        c.free = h->next;
+        --c.count;
+        ++pool->live_;
+        return h + 1;
+      }
+    }
+#endif
+    return allocate_slowly(bytes);
+  }
   /// Any thread.
-  static void deallocate(void* frame) noexcept;
+  static void deallocate(void* frame) noexcept {
+#if WEFT_POOL_FRAMES
+    auto* h = static_cast<header*>(frame) - 1;
+    // The same pool: only the size class in the low bits is left.
+    const auto index = h->origin ^ reinterpret_cast<std::uintptr_t>(on_this_thread.frames);
+    if (index < largest / step && h->origin >= alignof(frame_pool)) {
+      auto& c = on_this_thread.frames->classes_[index];
+      if (c.count < kept) {
+        h->next = c.free;
+        c.free = h;
+        ++c.count;
+        --on_this_thread.frames->live_;
+        return;
+      }
+    }
+#endif
+    deallocate_slowly(frame);
+  }
 
   /// The worker's end: frees what is kept; frames still alive keep the pool itself alive.
   struct retire {
@@ -31,12 +63,19 @@ class alignas(64) frame_pool {
   static owner make();
 
  private:
-  struct header;
+  // Stands before every frame; as large as the alignment that operator new promises. `origin` is the address of the pool,
+  // which is aligned, with the size class in its low bits; 0: from the heap.
+  struct alignas(__STDCPP_DEFAULT_NEW_ALIGNMENT__) header {
+    std::uintptr_t origin;
+    header* next;  // while free
+  };
   struct size_class {
     header* free = nullptr;
     std::uint32_t count = 0;
   };
 
+  static void* allocate_slowly(std::size_t bytes);
+  static void deallocate_slowly(void* frame) noexcept;
   void* take(std::size_t bytes);
   void keep(header* frame) noexcept;
   void reclaim(header* list) noexcept;

@@ -19,7 +19,7 @@ inline std::coroutine_handle<> end_with(std::coroutine_handle<> frame, receiver*
   to->frame_gone();
   frame.destroy();
   to->set_error(std::move(error));
-  return to->completed();
+  return to->resume_next();
 }
 
 // The value is at hand: suspends only to end the enclosing task.
@@ -49,8 +49,11 @@ class ok_task final : public task<T>::awaiter {
 
   template <can_fail P>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<P> enclosing) noexcept {
+    enclosing_ = enclosing;
     enclosing_to_ = enclosing.promise().to;
-    return task<T>::awaiter::await_suspend(enclosing);
+    const auto child = task<T>::awaiter::await_suspend(enclosing);
+    this->next = {};  // it decides in `completed`
+    return child;
   }
   auto await_resume() {
     if constexpr (std::is_same_v<T, status>) {
@@ -61,15 +64,16 @@ class ok_task final : public task<T>::awaiter {
   }
 
   std::coroutine_handle<> completed() noexcept override {
-    if (this->outcome.index() == 1) {
-      if (auto& error = status_of(std::get<1>(this->outcome)); !error.ok()) {
-        return end_with(this->parent_, enclosing_to_, error);  // destroys *this
+    if (this->outcome.has_value()) {
+      if (auto& error = status_of(this->outcome.value()); !error.ok()) {
+        return end_with(enclosing_, enclosing_to_, error);  // destroys *this
       }
     }
-    return this->parent_;
+    return enclosing_;
   }
 
  private:
+  std::coroutine_handle<> enclosing_;
   receiver* enclosing_to_ = nullptr;
 };
 

@@ -42,15 +42,22 @@ void runtime::stop() noexcept {
   for (auto& w : workers_) visit(*w, [&w = *w] { w.stop_tasks(); });
   if (threads_.empty()) {
     auto& w = *workers_[0];
-    do {
-      w.round(time_point::min());
-    } while (!w.idle());
+    auto report = std::chrono::steady_clock::now() + patience;
+    while (w.round(time_point::min()), !w.idle()) {
+      if (std::chrono::steady_clock::now() < report) continue;
+      log_still_busy(w);
+      report += patience;
+    }
     w.close();
     return;
   }
   wait_until_idle();
   for (auto& w : workers_) visit(*w, [&w = *w] { w.leave(); });
   for (auto& t : threads_) t.join();
+}
+
+void runtime::log_still_busy(const worker& w) const noexcept {
+  log("runtime::stop: worker " + std::to_string(w.index()) + " still has tasks or work after 5 s");
 }
 
 // Workers may still hand work to each other while they end. Nothing is under way when two sweeps, each of which asked
@@ -64,7 +71,7 @@ void runtime::wait_until_idle() noexcept {
       visit(*w, [&w = *w, &probe] { w.answer_when_idle(probe); });
       std::optional<std::uint64_t> entries;
       while (!(entries = probe.wait(patience))) {
-        log("runtime::stop: worker " + std::to_string(w->index()) + " still has tasks or work after 5 s");
+        log_still_busy(*w);
       }
       total += *entries;
     }
@@ -76,6 +83,7 @@ void runtime::wait_until_idle() noexcept {
 pump_result runtime::pump(duration budget) noexcept {
   if (!threads_.empty()) misuse("runtime::pump was called on a runtime with threads: make it with workers = 0");
   auto& w = *workers_[0];
+  if (worker::current() == &w) misuse("runtime::pump was called in something that it runs: return to it instead");
   const auto until = saturating_add(clock_->now(), budget);
   bool more = true;
   do {

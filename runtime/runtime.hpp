@@ -59,6 +59,7 @@ class runtime {
 
  private:
   void wait_until_idle() noexcept;
+  void log_still_busy(const worker& w) const noexcept;
 
   runtime_options options_;
   steady_clock steady_;

@@ -147,7 +147,10 @@ class [[nodiscard("bind it to a name, or to std::ignore")]] started {
     bool await_ready() const noexcept { return child_.has_ended(); }
     template <task_promise_type P>
     WEFT_NOINLINE bool await_suspend(std::coroutine_handle<P> h) noexcept {
-      return child_.joiners().wait_in(*this, h, h.promise().ctx(), __builtin_return_address(0));
+      auto* const where = __builtin_return_address(0);
+      if constexpr (is_result<T>) return child_.joiners().wait_in(*this, h, h.promise().ctx(), where);
+      child_.joiners().wait_to_the_end_in(*this, h, h.promise().ctx(), where);
+      return true;
     }
     T await_resume() {
       if constexpr (is_result<T>) {
@@ -157,6 +160,9 @@ class [[nodiscard("bind it to a name, or to std::ignore")]] started {
     }
 
    private:
+    void on_stop() noexcept override {
+      if constexpr (is_result<T>) listed_wait::on_stop();  // else there is no value before the task has ended
+    }
     detail::scope_child<T>& child_;
   };
 
@@ -168,7 +174,7 @@ namespace detail {
 template <class T>
 void scope_child<T>::ended() noexcept {
   auto* owner = std::exchange(owner_, nullptr);
-  auto thrown = this->outcome.index() == 2 ? std::get<2>(this->outcome) : nullptr;
+  auto thrown = this->outcome.exception();
   joiners_.wake_all();
   release();
   owner->child_ended(std::move(thrown));

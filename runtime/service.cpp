@@ -4,6 +4,7 @@
 #include <weft/runtime/misuse.hpp>
 #include <weft/runtime/spawn.hpp>
 #include <weft/runtime/sync_wait.hpp>
+#include <weft/runtime/with_timeout.hpp>
 #include <weft/runtime/worker.hpp>
 
 namespace weft {
@@ -131,6 +132,7 @@ void service::start_waiting() noexcept {
     mailbox_.pop_front();
     start(c);
   }
+  tell_if_stopped();  // an abort may have emptied the mailbox since this was queued
 }
 
 void service::handler_ended(service_call& c, const std::exception_ptr& thrown) noexcept {
@@ -183,12 +185,12 @@ void service::begin_stop(stop_mode mode) noexcept {
 task<> service::stop(stop_mode mode) {
   auto finished = [this, mode]() -> task<> {
     begin_stop(mode);
-    std::ignore = co_await stopped_.wait();
+    std::ignore = co_await shield(stopped_.wait(), duration::max());
   };
   auto operation = std::make_unique<detail::function_call<decltype(finished)>>(*this, std::move(finished));
   begin_own(*operation, service_call::kind::control);
   weft::call<unit> c{held_call<unit>{operation.release()}, within{duration::max()}};
-  std::ignore = co_await std::move(c);
+  std::ignore = co_await shield(std::move(c), duration::max());
 }
 
 void service::stop_and_wait(stop_mode mode) { sync_wait(owner_, stop(mode)); }

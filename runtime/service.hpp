@@ -130,6 +130,7 @@ class service {
   void start(F f, Args... args);
 
   /// Ends when the last handler has ended; may be awaited from any strand but not from a handler of this service.
+  /// Cancel: a stopped task stops the service and waits all the same, since the service may be destroyed afterwards.
   task<> stop(stop_mode mode = stop_mode::drain);
   /// For main(): blocks until it has stopped.
   void stop_and_wait(stop_mode mode = stop_mode::drain);
@@ -201,7 +202,7 @@ class handler_call : public service_call, public receiver_of<result<R>> {
 
   /// What to tell the caller. Once.
   result<R> take_outcome() {
-    if (this->outcome.index() == 1) return std::move(std::get<1>(this->outcome));
+    if (this->outcome.has_value()) return std::move(this->outcome.value());
     return unknown_error("the handler failed");
   }
 
@@ -210,7 +211,7 @@ class handler_call : public service_call, public receiver_of<result<R>> {
     try {
       handler_ = make_handler().release();
     } catch (...) {
-      this->outcome.template emplace<2>(std::current_exception());
+      this->outcome.set_exception(std::current_exception());
       end();
       return;
     }
@@ -224,7 +225,7 @@ class handler_call : public service_call, public receiver_of<result<R>> {
   void frame_gone() noexcept final { handler_ = {}; }
   void end() noexcept {
     if (handler_) std::exchange(handler_, {}).destroy();
-    to().handler_ended(*this, this->outcome.index() == 2 ? std::get<2>(this->outcome) : nullptr);
+    to().handler_ended(*this, this->outcome.exception());
     replied();
   }
 
@@ -272,6 +273,7 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
   const char* name() const noexcept override { return this->method(); }
   status depart(worker& home, time_point deadline) noexcept override {
     caller_home_ = &home;
+    service_home_ = &this->to().strand().home();
     this->own_context().limit_deadline(deadline);
     auto outcome = this->to().submit(*this);
     if (outcome.ok() && deadline != never) caller_home_->timers().arm(*this, deadline);
@@ -283,7 +285,7 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
       return;
     }
     order_.out = order_.outward = true;
-    service_home().submit(order_);
+    service_home_->submit(order_);
   }
   bool referenced() const noexcept override { return order_.out; }
   void expired() noexcept override { this->give_up(deadline_exceeded("the call took too long")); }
@@ -310,10 +312,10 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
     this->came_back();
   }
 
-  worker& service_home() const noexcept { return this->to().strand().home(); }
-  bool same_worker() const noexcept { return caller_home_ == &service_home(); }
+  bool same_worker() const noexcept { return caller_home_ == service_home_; }
 
   worker* caller_home_ = nullptr;
+  worker* service_home_ = nullptr;  // the service itself may be gone while the reply is on its way home
   status refusal_;  // written by the service's worker before the way home
   homeward homeward_;
   order order_;

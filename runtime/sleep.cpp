@@ -3,9 +3,9 @@
 #include <weft/runtime/strand.hpp>
 #include <weft/runtime/worker.hpp>
 
-namespace weft::detail {
+namespace weft {
 
-bool sleep_awaiter::arm(std::coroutine_handle<> h, context& ctx, void* where) noexcept {
+bool detail::sleep_awaiter::arm(std::coroutine_handle<> h, context& ctx, void* where) noexcept {
   if (ctx.stopped()) {
     stopped_ = true;
     return false;
@@ -17,4 +17,10 @@ bool sleep_awaiter::arm(std::coroutine_handle<> h, context& ctx, void* where) no
   return true;
 }
 
-}  // namespace weft::detail
+void yield::give_way(std::coroutine_handle<> h, context& ctx, void* where) noexcept {
+  suspend(h, ctx, where);
+  finish();
+  ctx.home().home().end_batch();
+}
+
+}  // namespace weft

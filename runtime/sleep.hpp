@@ -61,12 +61,12 @@ class [[nodiscard]] yield final : wait {
   bool await_ready() const noexcept { return false; }
   template <task_promise_type P>
   WEFT_NOINLINE void await_suspend(std::coroutine_handle<P> h) noexcept {
-    suspend(h, h.promise().ctx(), __builtin_return_address(0));
-    finish();
+    give_way(h, h.promise().ctx(), __builtin_return_address(0));
   }
   void await_resume() const noexcept {}
 
  private:
+  void give_way(std::coroutine_handle<> h, context& ctx, void* where) noexcept;
   void on_stop() noexcept override {}
 };
 

@@ -18,7 +18,7 @@ class detached final : public child<void>, public pooled {
 
  private:
   void ended() noexcept override {
-    if (outcome.index() == 2) report_escaped(own_context().home().home(), own_context().name(), std::get<2>(outcome));
+    if (outcome.threw()) report_escaped(own_context().home().home(), own_context().name(), outcome.exception());
     delete this;
   }
 };

@@ -14,9 +14,14 @@ std::string_view to_string(code c) noexcept {
   return i < names.size() ? names[i] : names[2];
 }
 
+const std::string& status::message() const noexcept {
+  static const std::string none;
+  return error_ ? error_->message : none;
+}
+
 std::string status::to_string() const {
-  std::string text{weft::to_string(code_)};
-  if (!ok() && !message_.empty()) text.append(": ").append(message_);
+  std::string text{weft::to_string(code())};
+  if (!message().empty()) text.append(": ").append(message());
   return text;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <iosfwd>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,20 +38,36 @@ std::string_view to_string(code c) noexcept;
 class [[nodiscard]] status {
  public:
   status() noexcept = default;
-  status(weft::code c, std::string message) : code_{c}, message_{std::move(message)} {}
+  /// `code::ok` makes an ok status, without the message.
+  status(weft::code c, std::string message) : error_{c == code::ok ? nullptr : new error{c, std::move(message)}} {}
+  status(const status& other) : error_{other.error_ ? new error{*other.error_} : nullptr} {}
+  status(status&&) noexcept = default;
+  status& operator=(const status& other) {
+    if (this != &other) *this = status{other};
+    return *this;
+  }
+  status& operator=(status&&) noexcept = default;
+  ~status() = default;
 
-  bool ok() const noexcept { return code_ == weft::code::ok; }
-  weft::code code() const noexcept { return code_; }
-  const std::string& message() const noexcept { return message_; }
+  bool ok() const noexcept { return error_ == nullptr; }
+  weft::code code() const noexcept { return error_ ? error_->code : weft::code::ok; }
+  /// Empty when ok.
+  const std::string& message() const noexcept;
 
   /// "OK", or "NOT_FOUND: no table 7".
   std::string to_string() const;
 
-  friend bool operator==(const status&, const status&) = default;
+  friend bool operator==(const status& a, const status& b) noexcept {
+    return a.code() == b.code() && a.message() == b.message();
+  }
 
  private:
-  weft::code code_ = weft::code::ok;
-  std::string message_;
+  // Ok, which nearly every status is, costs a null pointer; an error a small allocation.
+  struct error {
+    weft::code code;
+    std::string message;
+  };
+  std::unique_ptr<const error> error_;
 };
 
 std::ostream& operator<<(std::ostream& out, const status& s);

@@ -8,9 +8,12 @@ void refuse_to_block_worker() noexcept {
   }
 }
 
-void pump_once(runtime& rt) noexcept {
-  const auto left = rt.pump();
-  if (!left.more) rt.worker_at(0).source().poll(left.next_timer);
+void pump_until(runtime& rt, const std::atomic<bool>& done) noexcept {
+  for (;;) {
+    const bool more = rt.pump().more;
+    if (done.load(std::memory_order_acquire)) return;
+    if (!more) rt.worker_at(0).rest();
+  }
 }
 
 }  // namespace weft::detail

@@ -10,6 +10,9 @@ namespace weft {
 
 namespace detail {
 
+void refuse_to_block_worker() noexcept;
+void pump_until(runtime& rt, const std::atomic<bool>& done) noexcept;
+
 template <class T>
 class waited final : public child<T> {
  public:
@@ -17,6 +20,7 @@ class waited final : public child<T> {
 
   bool done() const noexcept { return done_.load(std::memory_order_acquire); }
   void block() const noexcept { done_.wait(false, std::memory_order_acquire); }
+  void pump(runtime& rt) const noexcept { pump_until(rt, done_); }
 
  private:
   // Runs on the strand that `sync_wait` gave; its last act, so that the waiting thread may destroy all of this.
@@ -26,9 +30,6 @@ class waited final : public child<T> {
   }
   std::atomic<bool> done_{false};
 };
-
-void refuse_to_block_worker() noexcept;
-void pump_once(runtime& rt) noexcept;
 
 }  // namespace detail
 
@@ -42,7 +43,7 @@ T sync_wait(runtime& rt, task<T> t) {
   detail::waited<T> root{rt.control(), nullptr, "sync_wait"};
   if (!root.start(std::move(t))) misuse("sync_wait on a runtime that was stopped: keep the runtime until the end");
   if (rt.workers() == 0) {
-    while (!root.done()) detail::pump_once(rt);
+    root.pump(rt);
   } else {
     root.block();
   }

@@ -4,12 +4,11 @@
 #include <coroutine>
 #include <cstddef>
 #include <exception>
-#include <optional>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/frame_pool.hpp>
+#include <weft/runtime/outcome.hpp>
 #include <weft/runtime/result.hpp>
 
 namespace weft {
@@ -27,12 +26,15 @@ class promise_base;
 class receiver {
  public:
   /// The task has ended and its outcome is stored. Returns what to run next. May destroy the task.
+  std::coroutine_handle<> resume_next() noexcept { return next ? next : completed(); }
+  /// What happens instead of resuming `next`, where that is null.
   virtual std::coroutine_handle<> completed() noexcept = 0;
   /// The task's frame was destroyed by `ok`, which ended it early; the outcome follows by `set_error`.
   virtual void frame_gone() noexcept = 0;
   virtual void set_error(status error) noexcept = 0;
 
   context* ctx = nullptr;
+  std::coroutine_handle<> next;  // a task that just goes on when this one has ended
 
  protected:
   ~receiver() = default;
@@ -41,11 +43,9 @@ class receiver {
 template <class T>
 class receiver_of : public receiver {
  public:
-  using stored = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
-
   void set_error(status error) noexcept final {
     if constexpr (is_result<T>) {
-      outcome.template emplace<1>(std::move(error));
+      outcome.set(std::move(error));
     } else {
       static_cast<void>(error);
       std::terminate();  // `ok` compiles only in tasks that can carry an error
@@ -53,13 +53,9 @@ class receiver_of : public receiver {
   }
 
   /// The value, or rethrows. Requires: completed.
-  T take() {
-    if (outcome.index() == 2) std::rethrow_exception(std::get<2>(outcome));
-    assert(outcome.index() == 1);
-    if constexpr (!std::is_void_v<T>) return std::move(std::get<1>(outcome));
-  }
+  T take() { return outcome.take(); }
 
-  std::variant<std::monostate, stored, std::exception_ptr> outcome;
+  weft::outcome<T> outcome;
 
  protected:
   ~receiver_of() = default;
@@ -76,7 +72,7 @@ class promise_base {
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
-      return ended.promise().to->completed();
+      return ended.promise().to->resume_next();
     }
     void await_resume() const noexcept {}
   };
@@ -95,9 +91,9 @@ class task_promise final : public promise_base {
   template <class U = T>
     requires std::constructible_from<T, U>
   void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U>) {
-    out().outcome.template emplace<1>(std::forward<U>(value));
+    out().outcome.set(std::forward<U>(value));
   }
-  void unhandled_exception() noexcept { out().outcome.template emplace<2>(std::current_exception()); }
+  void unhandled_exception() noexcept { out().outcome.set_exception(std::current_exception()); }
 
  private:
   receiver_of<T>& out() noexcept { return static_cast<receiver_of<T>&>(*to); }
@@ -108,8 +104,8 @@ class task_promise<void> final : public promise_base {
  public:
   using value_type = void;
   task<void> get_return_object() noexcept;
-  void return_void() noexcept { out().outcome.emplace<1>(); }
-  void unhandled_exception() noexcept { out().outcome.emplace<2>(std::current_exception()); }
+  void return_void() noexcept { out().outcome.set(); }
+  void unhandled_exception() noexcept { out().outcome.set_exception(std::current_exception()); }
 
  private:
   receiver_of<void>& out() noexcept { return static_cast<receiver_of<void>&>(*to); }
@@ -181,17 +177,14 @@ class task<T>::awaiter : public receiver_of<T> {
   std::coroutine_handle<> await_suspend(std::coroutine_handle<P> parent) noexcept {
     assert(child_ && "a task was awaited twice, or after it was moved from");
     this->ctx = parent.promise().to->ctx;
-    parent_ = parent;
+    this->next = parent;
     child_.promise().to = this;
     return child_;
   }
   T await_resume() { return this->take(); }
 
-  std::coroutine_handle<> completed() noexcept override { return parent_; }
+  std::coroutine_handle<> completed() noexcept override { return std::noop_coroutine(); }
   void frame_gone() noexcept override { child_ = {}; }
-
- protected:
-  std::coroutine_handle<> parent_;
 
  private:
   std::coroutine_handle<promise_type> child_;

@@ -1,6 +1,7 @@
 #pragma once
 #include <atomic>
 #include <utility>
+#include <weft/runtime/misuse.hpp>
 #include <weft/runtime/work.hpp>
 #include <weft/runtime/worker.hpp>
 
@@ -21,6 +22,9 @@ bool visit(worker& w, F f) {
     F& function;
     std::atomic<bool> done{false};
   };
+  if (worker::current() != nullptr) {
+    misuse("a worker was visited from a worker, which that would block: post to a strand, or use dump_here");
+  }
   visitor v{f};
   if (!w.submit(v)) return false;
   while (!v.done.load(std::memory_order_acquire)) {

@@ -20,13 +20,17 @@ bool wait_list::wait_in(listed_wait& w, std::coroutine_handle<> h, context& ctx,
     w.stopped_ = true;
     return false;
   }
+  wait_to_the_end_in(w, h, ctx, where);
+  return true;
+}
+
+void wait_list::wait_to_the_end_in(listed_wait& w, std::coroutine_handle<> h, context& ctx, void* where) noexcept {
   w.list_ = this;
   w.next_ = nullptr;
   w.previous_ = tail_;
   (tail_ != nullptr ? tail_->next_ : head_) = &w;
   tail_ = &w;
   w.suspend(h, ctx, where);
-  return true;
 }
 
 void wait_list::remove(listed_wait& w) noexcept {

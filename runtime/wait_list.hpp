@@ -15,10 +15,10 @@ class listed_wait : public wait {
  protected:
   using wait::wait;
   ~listed_wait() = default;
+  void on_stop() noexcept override;
 
  private:
   friend wait_list;
-  void on_stop() noexcept override;
 
   wait_list* list_ = nullptr;
   listed_wait* next_ = nullptr;
@@ -37,6 +37,8 @@ class wait_list {
   bool empty() const noexcept { return head_ == nullptr; }
   /// Suspends `h` in `w`, at the end of the list. False, without suspending, when the task was stopped already.
   bool wait_in(listed_wait& w, std::coroutine_handle<> h, context& ctx, void* where) noexcept;
+  /// The same whether the task was stopped or not: for a wait that stop does not end.
+  void wait_to_the_end_in(listed_wait& w, std::coroutine_handle<> h, context& ctx, void* where) noexcept;
   /// Takes the first waiter out; it is the caller's to complete by `wake`. Null when there is none.
   listed_wait* pop() noexcept;
   static void wake(listed_wait& w) noexcept { w.finish(); }

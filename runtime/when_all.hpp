@@ -38,7 +38,7 @@ class part final : public child<T> {
       : child<T>{parent.home(), &parent, name}, whole_{whole}, index_{index} {}
 
  private:
-  void ended() noexcept override { whole_.part_ended(index_, this->outcome.index() == 2); }
+  void ended() noexcept override { whole_.part_ended(index_, this->outcome.threw()); }
   group& whole_;
   std::size_t index_;
 };
@@ -89,7 +89,7 @@ class [[nodiscard]] when_all_awaiter final : public parts<T...> {
  public:
   explicit when_all_awaiter(task<T>... tasks) noexcept : parts<T...>{"when_all", std::move(tasks)...} {}
 
-  bool await_ready() const noexcept { return false; }
+  bool await_ready() const noexcept { return sizeof...(T) == 0; }
   template <task_promise_type P>
   WEFT_NOINLINE void await_suspend(std::coroutine_handle<P> h) noexcept {
     this->begin_all(h, h.promise().ctx(), __builtin_return_address(0));

@@ -10,8 +10,6 @@
 namespace weft {
 namespace {
 
-thread_local worker* current_worker = nullptr;
-
 // How long a worker runs strands before it looks at its timers and polls its source.
 constexpr duration slice = std::chrono::microseconds{200};
 // Reading the clock costs about 20 ns, an entry between 10 ns and 15 us (one that starts a remote call): once in so many.
@@ -23,12 +21,12 @@ constexpr std::uint64_t most_entries = 16'384;
 
 class worker::enter {
  public:
-  explicit enter(worker& w) noexcept : outer_{std::exchange(current_worker, &w)} {}
-  ~enter() { current_worker = outer_; }
+  explicit enter(worker& w) noexcept : outer_{std::exchange(on_this_thread, {&w, nullptr, w.pool_.get()})} {}
+  ~enter() { on_this_thread = outer_; }
   enter(const enter&) = delete;
 
  private:
-  worker* outer_;
+  here_state outer_;
 };
 
 worker::worker(runtime& owner, int index, const clock& time, std::unique_ptr<event_source> source, duration spin,
@@ -44,10 +42,6 @@ worker::worker(runtime& owner, int index, const clock& time, std::unique_ptr<eve
       pool_{frame_pool::make()} {}
 
 worker::~worker() = default;
-
-worker* worker::current() noexcept { return current_worker; }
-
-strand* worker::current_strand() noexcept { return current_worker != nullptr ? current_worker->running_ : nullptr; }
 
 bool worker::submit(work& w) noexcept {
   switch (inbox_.push(w)) {
@@ -82,7 +76,7 @@ void worker::remove_ready(strand& s) noexcept {
     if (ready_tail_ == &s) ready_tail_ = before;
     break;
   }
-  if (running_ == &s) running_destroyed_ = true;
+  if (on_this_thread.strand == &s) running_destroyed_ = true;
 }
 
 void worker::accept(work* list) noexcept {
@@ -98,9 +92,9 @@ void worker::accept(work* list) noexcept {
 }
 
 void worker::run_strand(strand& s) noexcept {
-  running_ = &s;
+  on_this_thread.strand = &s;
   running_destroyed_ = false;
-  for (int left = strand::batch; left > 0 && s.head_ != nullptr; --left) {
+  for (batch_left_ = strand::batch; batch_left_ > 0 && s.head_ != nullptr; --batch_left_) {
     auto& w = *s.head_;
     s.head_ = w.next;
     if (w.counted) {
@@ -110,18 +104,18 @@ void worker::run_strand(strand& s) noexcept {
     ++counters_.entries;
     w.run();
     if (running_destroyed_) {  // by the last thing it ran
-      running_ = nullptr;
+      on_this_thread.strand = nullptr;
       return;
     }
     if (slice_over()) break;
   }
-  running_ = nullptr;
+  on_this_thread.strand = nullptr;
   s.ready_ = false;
   if (s.head_ != nullptr) push_ready(s);
 }
 
 bool worker::slice_over() noexcept {
-  if (counters_.entries % clock_stride != 0) return false;
+  if (threaded_ && counters_.entries % clock_stride != 0) return false;  // a pump keeps to its budget
   now_ = clock_.now();
   if (now_ < slice_end_ && counters_.entries < slice_last_entry_) return false;
   slice_ended_ = true;
@@ -148,10 +142,15 @@ void worker::make_round(time_point until) noexcept {
 }
 
 bool worker::round(time_point until) noexcept {
-  enter here{*this};
+  enter inside{*this};
   make_round(until);
   source_->poll(time_point::min());
   return ready_head_ != nullptr || !inbox_.empty();
+}
+
+void worker::rest() noexcept {
+  enter inside{*this};
+  wait_for_events();
 }
 
 void worker::wait_for_events() noexcept {
@@ -186,7 +185,7 @@ bool worker::spin_for_events() noexcept {
 
 void worker::run() noexcept {
   {
-    enter here{*this};
+    enter inside{*this};
     spin_now_ = spin_;
     while (!leaving_) {
       make_round(clock_.now() + slice);
@@ -209,13 +208,13 @@ void worker::answer_when_idle(idle_probe& probe) noexcept {
 }
 
 void worker::close() noexcept {
-  enter here{*this};
+  enter inside{*this};
   source_->shutdown();
   do {
     make_round(never);
   } while (ready_head_ != nullptr || !inbox_.empty());
   accept(inbox_.close());
-  run_ready(never);
+  while (ready_head_ != nullptr) run_ready(never);
 }
 
 void idle_probe::answer(std::uint64_t entries) noexcept {

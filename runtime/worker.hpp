@@ -8,6 +8,7 @@
 #include <optional>
 #include <weft/runtime/clock.hpp>
 #include <weft/runtime/frame_pool.hpp>
+#include <weft/runtime/here.hpp>
 #include <weft/runtime/inbox.hpp>
 #include <weft/runtime/timer_wheel.hpp>
 
@@ -29,7 +30,8 @@ class event_source {
   /// Ends a `poll` that waits, or the next one. Any thread.
   virtual void wake() noexcept = 0;
 
-  /// Winds up: called by the worker when all tasks have ended; afterwards neither `poll` nor `wake` is called.
+  /// Winds up: called by the worker when all tasks have ended; afterwards `poll` is not called, and a `wake` from a thread
+  /// that is late has to do nothing.
   virtual void shutdown() noexcept {}
 };
 
@@ -68,10 +70,10 @@ class worker {
   worker(const worker&) = delete;
   worker& operator=(const worker&) = delete;
 
-  /// The worker whose loop the calling thread is in; null on any other thread. The library's only thread_local.
-  static worker* current() noexcept;
+  /// The worker whose loop the calling thread is in; null on any other thread.
+  static worker* current() noexcept { return on_this_thread.worker; }
   /// The strand that runs on the calling thread; null outside of strands.
-  static strand* current_strand() noexcept;
+  static strand* current_strand() noexcept { return on_this_thread.strand; }
 
   int index() const noexcept { return index_; }
   /// False when it is pumped.
@@ -84,7 +86,12 @@ class worker {
   frame_pool& frames() noexcept { return *pool_; }
   timer_wheel& timers() noexcept { return timers_; }
   event_source& source() noexcept { return *source_; }
-  const worker_counters& counters() const noexcept { return counters_; }
+  /// On the worker only.
+  worker_counters counters() const noexcept {
+    auto c = counters_;
+    c.wakes = wakes_.load(std::memory_order_relaxed);
+    return c;
+  }
   /// Head of the list of root tasks; walk it with `context::next_sibling`. On the worker only.
   const context* roots() const noexcept { return roots_; }
 
@@ -96,6 +103,11 @@ class worker {
 
   /// One round without waiting, for pumps. Stops at `until`. Returns true when work is left.
   bool round(time_point until) noexcept;
+  /// Waits until there is something to do: an event, a due timer, work from another thread. For pumps that may block.
+  void rest() noexcept;
+
+  /// The strand that runs goes to the end of the queue after this entry. On the worker only.
+  void end_batch() noexcept { batch_left_ = 1; }
 
   /// Stops all tasks, and those that still start. On the worker only.
   void stop_tasks() noexcept;
@@ -138,7 +150,7 @@ class worker {
   time_point slice_end_;
   std::uint64_t slice_last_entry_ = 0;
   bool slice_ended_ = false;
-  strand* running_ = nullptr;
+  int batch_left_ = 0;
   bool running_destroyed_ = false;
   strand* ready_head_ = nullptr;
   strand* ready_tail_ = nullptr;

@@ -2,8 +2,11 @@
 
 #include <utility>
 #include <weft/runtime/sleep.hpp>
+#include <weft/runtime/with_timeout.hpp>
 
 namespace lobby {
+
+using namespace std::chrono_literals;
 
 void gate::welcome(std::unique_ptr<weft::link> link) { start(&gate::serve, this, std::move(link)); }
 
@@ -12,6 +15,7 @@ weft::task<> gate::serve(std::unique_ptr<weft::link> link) {
   ++connected_;
   player who{*this, std::move(link), *services_};
   co_await weft::with_scope(&player::run, &who);
+  co_await weft::shield(who.farewell(), 2s);
   --connected_;
 }
 

@@ -4,8 +4,11 @@
 #include <tuple>
 #include <utility>
 #include <weft/runtime/ok.hpp>
+#include <weft/runtime/with_timeout.hpp>
 
 namespace lobby {
+
+using namespace std::chrono_literals;
 
 lobby_service::lobby_service(weft::runtime& rt, v1::Cards::client cards, v1::Chat::client chat, std::uint64_t seed)
     : service{rt, {.name = v1::Lobby::full_name, .mailbox = 8'192}}, cards_{cards}, chat_{chat}, seed_{seed} {}
@@ -117,7 +120,8 @@ weft::reply<v1::JoinReply> lobby_service::sit_down(std::uint64_t player_id, std:
   enter.set_name(players_.at(player_id).name);
   const auto entered = co_await chat_.Enter(enter);  // a table without chat is a table all the same
   static_cast<void>(entered);
-  if (begins) co_await weft::ok(cards_.Open(open));
+  // Also when this player is gone meanwhile: the others wait for their game.
+  if (begins) co_await weft::ok(weft::shield(cards_.Open(open), 2s));
   co_return reply;
 }
 

@@ -39,7 +39,6 @@ weft::task<> player::run(weft::scope& scope) {
     dispatch(std::move(message), cards, chat);
   }
   scope.stop();  // the player is gone: what is under way for it is cancelled
-  co_await weft::shield(farewell(), 2s);
 }
 
 void player::dispatch(v1::ClientMessage message, weft::lane& cards, weft::lane& chat) {
@@ -115,7 +114,8 @@ weft::reply<v1::ServerMessage> player::answer_ordered(v1::ClientMessage& message
 weft::reply<v1::ServerMessage> player::login(v1::LoginRequest& request) {
   if (id_ != 0) co_return weft::failed_precondition("you are logged in");
   v1::ServerMessage out;
-  *out.mutable_login() = co_await weft::ok(services_.lobby.Login(request));
+  // Also for a player who is gone meanwhile: only who knows the outcome can log out again.
+  *out.mutable_login() = co_await weft::ok(weft::shield(services_.lobby.Login(request), 2s));
   id_ = out.login().player();
   gate_.enter(id_, *this);
   co_return out;

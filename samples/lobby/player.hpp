@@ -35,8 +35,10 @@ class player {
 
   player(gate& home, std::unique_ptr<weft::link> link, const player_services& services);
 
-  /// Until the player is gone or the server stops; then everything under way is cancelled and the player logged out.
+  /// Until the player is gone or the server stops; then everything under way is cancelled.
   weft::task<> run(weft::scope& scope);
+  /// Closes the link and logs out. When `run` and all that it started have ended.
+  weft::task<> farewell();
 
   /// An event, encoded once for all its receivers. False when the player is too slow for it.
   bool deliver(const std::shared_ptr<const std::string>& event);
@@ -48,7 +50,6 @@ class player {
   weft::reply<v1::ServerMessage> answer_chat(v1::Say& say);
   weft::reply<v1::ServerMessage> answer_ordered(v1::ClientMessage& message);
   weft::reply<v1::ServerMessage> login(v1::LoginRequest& request);
-  weft::task<> farewell();
   void send(std::uint64_t reply_to, weft::result<v1::ServerMessage> outcome);
 
   gate& gate_;

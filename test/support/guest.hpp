@@ -63,6 +63,8 @@ inline lobby::v1::ClientMessage pass_turn() {
 }
 
 inline weft::code code_of(const lobby::v1::ServerMessage& m) { return static_cast<weft::code>(m.code()); }
+inline bool succeeded(const lobby::v1::ServerMessage& m) { return code_of(m) == weft::code::ok; }
+inline bool lists_no_table(const lobby::v1::ServerMessage& m) { return m.has_list() && m.list().tables().empty(); }
 
 /// A player's program: asks, and keeps what comes in between. On the strand that its link was made with, for one task at a
 /// time. Errors: UNAVAILABLE (the gate closed the link), DEADLINE_EXCEEDED (what was waited for did not come).
@@ -70,7 +72,7 @@ class guest {
  public:
   using message = weft::task<weft::result<lobby::v1::ServerMessage>>;
   /// What has not come within this will not come.
-  static constexpr weft::duration patience = std::chrono::seconds{30};
+  static constexpr weft::duration patience = std::chrono::seconds{10};
 
   guest(std::unique_ptr<weft::link> gate, weft::strand& home) : link_{std::move(gate)}, home_{&home} {}
 
@@ -110,6 +112,15 @@ class guest {
     return next([](const auto& m) { return m.has_chat(); });
   }
   message ask(lobby::v1::ClientMessage m) { return answer_to(send(std::move(m))); }
+  /// Again and again, until `wanted` likes the answer.
+  message ask_until(lobby::v1::ClientMessage m, std::function<bool(const lobby::v1::ServerMessage&)> wanted) {
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (true) {
+      auto answer = co_await weft::ok(ask(m));
+      if (wanted(answer)) co_return answer;
+      if (std::chrono::steady_clock::now() > until) co_return weft::deadline_exceeded("no answer was as wanted");
+    }
+  }
 
   /// What has come and was not asked for.
   const std::deque<lobby::v1::ServerMessage>& kept() const { return kept_; }

@@ -57,7 +57,9 @@ struct over_tcp {
       REQUIRE(listener.ok());
       auto connected = co_await weft::tcp_connect(*net, rt->control(), (*listener)->address(), left);
       REQUIRE(connected.ok());
-      ends e{std::move(*connected), co_await (*listener)->accept()};
+      ends e;
+      e.left = std::move(*connected);
+      e.right = co_await (*listener)->accept();
       co_await with_ends(&e, std::move(body));
     };
     weft::sync_wait(rt, everything(&rt, &net, left, right, std::move(body)));

@@ -1,0 +1,280 @@
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <thread>
+#include <tuple>
+#include <unistd.h>
+#include <weft/runtime/dump.hpp>
+#include <weft/runtime/event.hpp>
+#include <weft/runtime/queue.hpp>
+#include <weft/runtime/resume_on.hpp>
+#include <weft/runtime/runtime.hpp>
+#include <weft/runtime/scope.hpp>
+#include <weft/runtime/service.hpp>
+#include <weft/runtime/spawn.hpp>
+#include <weft/runtime/sync_wait.hpp>
+
+using namespace std::chrono_literals;
+
+namespace {
+
+struct ending {
+  int signal = 0;
+  std::string said;  // on stderr
+};
+
+// Runs `f` in a process of its own. Between test cases this process has one thread, so the child may start some.
+ending end_of(void (*f)()) {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const rlimit no_core{0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    std::signal(SIGABRT, SIG_DFL);  // not doctest's
+    alarm(120);
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[0]);
+    close(ends[1]);
+    f();
+    _exit(0);
+  }
+  close(ends[1]);
+  ending e;
+  char text[512];
+  for (ssize_t n; (n = read(ends[0], text, sizeof text)) > 0;) e.said.append(text, static_cast<std::size_t>(n));
+  close(ends[0]);
+  int state = 0;
+  REQUIRE(waitpid(child, &state, 0) == child);
+  if (WIFSIGNALED(state)) e.signal = WTERMSIG(state);
+  return e;
+}
+
+void check_misuse(void (*f)(), const std::string& expected) {
+  const auto e = end_of(f);
+  CHECK(e.signal == SIGABRT);
+  CHECK(e.said == "weft: misuse: " + expected + "\n");
+}
+
+weft::task<> nothing() { co_return; }
+
+struct bank : weft::service {
+  explicit bank(weft::runtime& rt) : service{rt, {.name = "bank"}} {}
+  void touch() const noexcept { assert_here(); }
+};
+
+// Runs `f` on the control strand.
+void on_worker(weft::runtime& rt, void (*f)(weft::runtime&)) {
+  weft::sync_wait(rt, [](weft::runtime* rt, void (*f)(weft::runtime&)) -> weft::task<> {
+    f(*rt);
+    co_return;
+  }(&rt, f));
+}
+
+}  // namespace
+
+TEST_SUITE("misuse") {
+  TEST_CASE("sync_wait on a worker says to await instead") {
+    check_misuse(
+        [] {
+          weft::runtime rt;
+          on_worker(rt, [](weft::runtime& rt) { weft::sync_wait(rt, nothing()); });
+        },
+        "sync_wait was called on a worker, which it would block: co_await the task instead");
+  }
+
+  TEST_CASE("sync_wait on a runtime that was stopped says to keep it") {
+    check_misuse(
+        [] {
+          weft::runtime rt;
+          rt.stop();
+          weft::sync_wait(rt, nothing());
+        },
+        "sync_wait on a runtime that was stopped: keep the runtime until the end");
+  }
+
+#if WEFT_DEBUG
+  TEST_CASE("a task dropped without having run says what to do with it") {
+    check_misuse([] { auto never_run = nothing(); },
+                 "a task was dropped without having run: co_await it, start it in a scope, or discard() it");
+  }
+
+  TEST_CASE("a call dropped without having begun says what to do with it") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 0}};
+          bank b{rt};
+          auto never_begun = b.call([] {});
+        },
+        "a call was dropped without having begun: co_await it, start it in a scope, or send it");
+  }
+
+  TEST_CASE("state of a service touched from another strand names the service and the strand") {
+    check_misuse(
+        [] {
+          weft::runtime rt;
+          bank b{rt};
+          weft::sync_wait(rt, [](bank* b) -> weft::task<> {
+            b->touch();
+            co_return;
+          }(&b));
+        },
+        "state of service 'bank' was touched from strand 'control': use call, post or send");
+  }
+
+  TEST_CASE("state of a service touched from a thread that is no worker names the service and says so") {
+    check_misuse(
+        [] {
+          weft::runtime rt;
+          bank b{rt};
+          b.touch();
+        },
+        "state of service 'bank' was touched from a thread without a strand: use call, post or send");
+  }
+#endif
+
+  TEST_CASE("a service destroyed with a call in progress says to stop it first") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 0}};
+          auto b = std::make_unique<bank>(rt);
+          weft::spawn(
+              rt.control(), "caller",
+              [](bank* b) -> weft::task<> {
+                std::ignore = co_await b->call([]() -> weft::task<> { std::ignore = co_await weft::sleep_for(1h); });
+              },
+              b.get());
+          rt.pump();
+          b.reset();
+        },
+        "service 'bank' was destroyed with 1 calls and tasks running and 0 waiting: stop it first");
+  }
+
+  TEST_CASE("a one-way call from a thread that is no worker says to post") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 0}};
+          bank b{rt};
+          std::ignore = b.send([] {});
+        },
+        "a one-way call was sent from a thread that is no worker: post to a strand first");
+  }
+
+  TEST_CASE("pump on a runtime with threads says how to make one without") {
+    check_misuse(
+        [] {
+          weft::runtime rt;
+          rt.pump();
+        },
+        "runtime::pump was called on a runtime with threads: make it with workers = 0");
+  }
+
+  TEST_CASE("pump in a task of the same runtime says to return instead") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 0}};
+          on_worker(rt, [](weft::runtime& rt) { rt.pump(); });
+        },
+        "runtime::pump was called in something that it runs: return to it instead");
+  }
+
+  TEST_CASE("a worker index out of range says how many workers there are") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 0}};
+          weft::strand s{rt, {.worker = 1}};
+        },
+        "worker 1 was asked for, but the runtime has 1");
+  }
+
+  TEST_CASE("a negative number of workers says what the numbers mean") {
+    check_misuse([] { weft::runtime rt{{.workers = -1}}; },
+                 "runtime_options::workers is negative: 0 means pumped, n means n threads");
+  }
+
+  TEST_CASE("runtime::stop on a worker says where to call it") {
+    check_misuse(
+        [] {
+          weft::runtime rt;
+          on_worker(rt, [](weft::runtime& rt) { rt.stop(); });
+        },
+        "runtime::stop (or ~runtime) was called on one of its workers: call it on the thread that made the runtime");
+  }
+
+  TEST_CASE("a dump of the whole runtime on a worker says what to call there") {
+    check_misuse(
+        [] {
+          weft::runtime rt;
+          on_worker(rt, [](weft::runtime& rt) { std::ignore = weft::dump(rt); });
+        },
+        "a worker was visited from a worker, which that would block: post to a strand, or use dump_here");
+  }
+
+  TEST_CASE("an event destroyed with a waiter says to end the task first") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 0}};
+          auto e = std::make_unique<weft::event>();
+          weft::spawn(
+              rt.control(), "waiter", [](weft::event* e) -> weft::task<> { std::ignore = co_await e->wait(); },
+              e.get());
+          rt.pump();
+          e.reset();
+        },
+        "an event, queue or lane was destroyed while a task waits in it: end the task first");
+  }
+
+  TEST_CASE("a queue destroyed with a waiter says to end the task first") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 0}};
+          auto q = std::make_unique<weft::queue<int>>(1);
+          weft::spawn(
+              rt.control(), "waiter", [](weft::queue<int>* q) -> weft::task<> { std::ignore = co_await q->pop(); },
+              q.get());
+          rt.pump();
+          q.reset();
+        },
+        "an event, queue or lane was destroyed while a task waits in it: end the task first");
+  }
+
+  TEST_CASE("a strand destroyed with work queued says to stop what uses it") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 0}};
+          on_worker(rt, [](weft::runtime& rt) {
+            weft::strand s{rt, {.name = "room"}};
+            std::ignore = s.try_post([] {});
+          });
+        },
+        "strand 'room' was destroyed with work queued: stop what uses it and wait first");
+  }
+
+  TEST_CASE("a strand destroyed on a worker that is not its home says where it belongs") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 2}};
+          on_worker(rt, [](weft::runtime& rt) { weft::strand s{rt, {.name = "room", .worker = 1}}; });
+        },
+        "strand 'room' was destroyed on a worker that is not its home: destroy it on its own");
+  }
+
+  TEST_CASE("resume_on in a task with relatives says what to use instead") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 0}};
+          weft::strand there{rt};
+          weft::sync_wait(rt, weft::with_scope([](weft::strand* there,
+                                                  weft::scope&) -> weft::task<> { co_await weft::resume_on(*there); },
+                                               &there));
+        },
+        "resume_on in a task that has relatives on its strand (a scope, a handler, when_all): use service.call(f)");
+  }
+}

@@ -1,0 +1,98 @@
+#include <doctest/doctest.h>
+
+#include <string>
+#include <tuple>
+#include <weft/runtime/scope.hpp>
+#include <weft/runtime/sleep.hpp>
+#include <weft/runtime/when_all.hpp>
+
+#include "../support/virtual_time.hpp"
+
+using namespace std::chrono_literals;
+
+namespace {
+
+weft::task<> say(std::string* log, const char* what, int times) {
+  for (int i = 0; i < times; ++i) {
+    *log += what;
+    co_await weft::yield{};
+  }
+}
+
+}  // namespace
+
+TEST_SUITE("sleep") {
+  TEST_CASE("sleep_for and sleep_until end in their tick, never early") {
+    test::virtual_time t;
+    const auto begin = t.clock.now();
+    const auto times =
+        t.run([](weft::time_point begin, weft::clock* clock) -> weft::task<std::tuple<weft::duration, weft::duration>> {
+          CHECK((co_await weft::sleep_for(10ms)).ok());
+          const auto first = clock->now() - begin;
+          CHECK((co_await weft::sleep_until(begin + 30ms)).ok());
+          co_return std::tuple{first, clock->now() - begin};
+        }(begin, &t.clock));
+    CHECK(std::get<0>(times) >= 10ms);
+    CHECK(std::get<0>(times) <= 12ms);
+    CHECK(std::get<1>(times) >= 30ms);
+    CHECK(std::get<1>(times) <= 32ms);
+  }
+
+  TEST_CASE("a time that is over ends with the next tick and lets others run") {
+    test::virtual_time t;
+    const auto begin = t.clock.now();
+    t.run([](weft::time_point begin) -> weft::task<> {
+      CHECK((co_await weft::sleep_for(0ms)).ok());
+      CHECK((co_await weft::sleep_for(-1h)).ok());
+      CHECK((co_await weft::sleep_until(begin - 1min)).ok());
+    }(begin));
+    CHECK(t.clock.now() - begin <= 3ms);
+  }
+
+  TEST_CASE("a sleep without end arms no timer and is ended by stop") {
+    test::virtual_time t;
+    const auto begin = t.clock.now();
+    const auto won = t.run(weft::race(weft::sleep_until(weft::never), weft::sleep_for(5ms)));
+    CHECK(won.index() == 1);
+    CHECK(t.clock.now() - begin <= 6ms);
+  }
+
+  TEST_CASE("in a task that is stopped a sleep ends at once with CANCELLED") {
+    test::virtual_time t;
+    const auto begin = t.clock.now();
+    const auto s = t.run(weft::with_scope([](weft::scope& s) -> weft::task<weft::status> {
+      s.stop();
+      co_return co_await weft::sleep_for(1h);
+    }));
+    CHECK(s == weft::cancelled("stopped while sleeping"));
+    CHECK(t.clock.now() == begin);
+  }
+}
+
+TEST_SUITE("yield") {
+  TEST_CASE("tasks that yield take turns, stopped or not") {
+    test::virtual_time t;
+    std::string log;
+    t.run(weft::with_scope(
+        [](std::string* log, weft::scope& s) -> weft::task<> {
+          std::ignore = s.start(say(log, "a", 3));
+          std::ignore = s.start(say(log, "b", 3));
+          s.stop();
+          co_return;
+        },
+        &log));
+    CHECK(log == "ababab");
+  }
+
+  TEST_CASE("a yield lets what is queued on the worker's other strands run first") {
+    test::virtual_time t;
+    weft::strand other{t.rt};
+    bool ran = false;
+    const bool first = t.run([](weft::strand* other, bool* ran) -> weft::task<bool> {
+      CHECK(other->try_post([ran] { *ran = true; }).ok());
+      co_await weft::yield{};
+      co_return *ran;
+    }(&other, &ran));
+    CHECK(first);
+  }
+}

@@ -15,17 +15,19 @@ void local_calls(benchmark::State& state, int workers, int home, weft::duration 
   constexpr int batch = 1000;
   std::uint64_t calls = 0;
   for (auto _ : state) {
-    weft::sync_wait(rt, weft::with_scope([](weft::service* s, int outstanding, weft::scope& scope) -> weft::task<> {
-      auto caller = [](weft::service* s, int calls) -> weft::task<> {
-        int n = 0;
-        for (int i = 0; i < calls; ++i) {
-          auto r = co_await s->call([i] { return i; });
-          benchmark::DoNotOptimize(n += *r);
-        }
-      };
-      for (int i = 0; i < outstanding; ++i) std::ignore = scope.start(caller, s, batch);
-      co_return;
-    }, &service, outstanding));
+    weft::sync_wait(rt, weft::with_scope(
+                            [](weft::service* s, int outstanding, weft::scope& scope) -> weft::task<> {
+                              auto caller = [](weft::service* s, int calls) -> weft::task<> {
+                                int n = 0;
+                                for (int i = 0; i < calls; ++i) {
+                                  auto r = co_await s->call([i] { return i; });
+                                  benchmark::DoNotOptimize(n += *r);
+                                }
+                              };
+                              for (int i = 0; i < outstanding; ++i) std::ignore = scope.start(caller, s, batch);
+                              co_return;
+                            },
+                            &service, outstanding));
     calls += static_cast<std::uint64_t>(outstanding) * batch;
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(calls));
@@ -37,7 +39,9 @@ void local_calls(benchmark::State& state, int workers, int home, weft::duration 
 void local_call_one_worker(benchmark::State& state) { local_calls(state, 1, 0, {}); }
 BENCHMARK(local_call_one_worker)->Arg(1)->Arg(64)->UseRealTime();
 
-void local_call_two_workers_spinning(benchmark::State& state) { local_calls(state, 2, 1, std::chrono::microseconds{50}); }
+void local_call_two_workers_spinning(benchmark::State& state) {
+  local_calls(state, 2, 1, std::chrono::microseconds{50});
+}
 BENCHMARK(local_call_two_workers_spinning)->Arg(1)->Arg(64)->UseRealTime();
 
 void local_call_two_workers_sleeping(benchmark::State& state) { local_calls(state, 2, 1, {}); }

@@ -23,28 +23,32 @@ void bytes_per_suspended_player(benchmark::State& state) {
     struct figures {
       std::size_t before, started, waiting;
     } f{};
-    weft::sync_wait(rt, weft::with_scope([](weft::service* s, weft::event* go, std::size_t players, figures* f,
-                                           weft::scope& scope) -> weft::task<> {
-      auto player = [](weft::service* s, weft::event* go, std::string name) -> weft::task<> {
-        auto r = co_await s->call([go]() -> weft::task<weft::status> { co_return co_await go->wait(); },
-                                  weft::within{std::chrono::hours{1}});
-        benchmark::DoNotOptimize(r);
-        benchmark::DoNotOptimize(name);
-      };
-      f->before = in_use();
-      for (std::size_t i = 0; i < players; ++i) std::ignore = scope.start(player, s, go, "player " + std::to_string(i));
-      f->started = in_use();
-      for (int i = 0; i < 3; ++i) {
-        std::ignore = co_await weft::sleep_for(std::chrono::milliseconds{10});
-      }
-      f->waiting = in_use();
-      go->set();
-    }, &service, &go, players, &f));
+    weft::sync_wait(
+        rt,
+        weft::with_scope(
+            [](weft::service* s, weft::event* go, std::size_t players, figures* f, weft::scope& scope) -> weft::task<> {
+              auto player = [](weft::service* s, weft::event* go, std::string name) -> weft::task<> {
+                auto r = co_await s->call([go]() -> weft::task<weft::status> { co_return co_await go->wait(); },
+                                          weft::within{std::chrono::hours{1}});
+                benchmark::DoNotOptimize(r);
+                benchmark::DoNotOptimize(name);
+              };
+              f->before = in_use();
+              for (std::size_t i = 0; i < players; ++i)
+                std::ignore = scope.start(player, s, go, "player " + std::to_string(i));
+              f->started = in_use();
+              for (int i = 0; i < 3; ++i) {
+                std::ignore = co_await weft::sleep_for(std::chrono::milliseconds{10});
+              }
+              f->waiting = in_use();
+              go->set();
+            },
+            &service, &go, players, &f));
     service.stop_and_wait();
     bytes_player = static_cast<double>(f.started - f.before) / static_cast<double>(players);
     bytes_all = static_cast<double>(f.waiting - f.before) / static_cast<double>(players);
   }
-  state.counters["bytes_player"] = bytes_player;          // the player's task with its context
+  state.counters["bytes_player"] = bytes_player;  // the player's task with its context
   state.counters["bytes_with_call"] = bytes_all;  // and the call with its running handler
 }
 BENCHMARK(bytes_per_suspended_player)->Arg(100'000)->Iterations(3)->Unit(benchmark::kMillisecond);

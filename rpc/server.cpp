@@ -118,9 +118,7 @@ class server::state::incoming final : call_listener {
     responder_->Finish(bytes, grpc::Status::OK, state_.queue_.begin(finished_));
   }
 
-  void reply(const status& error) {
-    responder_->FinishWithError(to_grpc(error), state_.queue_.begin(finished_));
-  }
+  void reply(const status& error) { responder_->FinishWithError(to_grpc(error), state_.queue_.begin(finished_)); }
 
   void done(bool) {
     if (context_->IsCancelled() && call_) {

@@ -31,9 +31,7 @@ void wait::run() noexcept {
 
 context::~context() { leave(); }
 
-context*& context::siblings() noexcept {
-  return parent_ != nullptr ? parent_->children_ : strand_->home().roots_;
-}
+context*& context::siblings() noexcept { return parent_ != nullptr ? parent_->children_ : strand_->home().roots_; }
 
 void context::enter() noexcept {
   assert(!entered_);
@@ -55,7 +53,8 @@ void context::enter() noexcept {
 void context::leave() noexcept {
   if (!entered_) return;
   entered_ = false;
-  if (children_ != nullptr) misuse("a task ended while children of its scope were still running: await the scope's end");
+  if (children_ != nullptr)
+    misuse("a task ended while children of its scope were still running: await the scope's end");
   if (previous_ != nullptr) {
     previous_->next_ = next_;
   } else {

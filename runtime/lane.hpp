@@ -21,7 +21,7 @@ inline constexpr auto drop_oldest = when_full::drop_oldest;
 struct lane_options {
   std::size_t limit = 64;  ///< Jobs that may wait behind those that run.
   weft::when_full when_full = weft::when_full::refuse;
-  std::size_t width = 1;   ///< Jobs that may run at a time. 1: serial, in order.
+  std::size_t width = 1;  ///< Jobs that may run at a time. 1: serial, in order.
   const char* name = "lane";
 };
 

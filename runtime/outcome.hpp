@@ -53,7 +53,8 @@ class outcome {
 
   /// The value, or rethrows. Requires: it has ended.
   T take() {
-    if (state_ != state::value) [[unlikely]] rethrow();
+    if (state_ != state::value) [[unlikely]]
+      rethrow();
     if constexpr (!std::is_void_v<T>) return std::move(value_);
   }
 

@@ -12,7 +12,8 @@ namespace weft {
 /// that lets it escape ends that one call with UNKNOWN, never the process.
 class bad_result : public std::exception {
  public:
-  explicit bad_result(status error) : error_{std::move(error)}, text_{"weft: value of a failed result: " + error_.to_string()} {}
+  explicit bad_result(status error)
+      : error_{std::move(error)}, text_{"weft: value of a failed result: " + error_.to_string()} {}
   const char* what() const noexcept override { return text_.c_str(); }
   const status& error() const noexcept { return error_; }
 

@@ -20,8 +20,7 @@ runtime::runtime(runtime_options options, std::unique_ptr<event_source> first_so
   const int count = threaded ? options_.workers : 1;
   for (int i = 0; i < count; ++i) {
     auto source = i == 0 && first_source ? std::move(first_source) : make_futex_source();
-    workers_.push_back(
-        std::make_unique<worker>(*this, i, *clock_, std::move(source), options_.spin, threaded));
+    workers_.push_back(std::make_unique<worker>(*this, i, *clock_, std::move(source), options_.spin, threaded));
   }
   control_ = std::make_unique<strand>(*workers_[0], strand_options{.name = "control"});
   if (!threaded) return;

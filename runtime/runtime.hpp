@@ -26,7 +26,7 @@ struct runtime_options {
 
 /// What `pump` left.
 struct pump_result {
-  bool more = false;            ///< Work is queued: pump again at once.
+  bool more = false;              ///< Work is queued: pump again at once.
   time_point next_timer = never;  ///< Otherwise, when the next timer is due.
 };
 

@@ -77,8 +77,7 @@ class scope {
 
  private:
   template <class F, class... Args>
-  friend auto with_scope(F f, Args... args)
-      -> task<typename std::invoke_result_t<F&, Args..., scope&>::value_type>;
+  friend auto with_scope(F f, Args... args) -> task<typename std::invoke_result_t<F&, Args..., scope&>::value_type>;
   template <class T>
   friend class detail::scope_child;
 

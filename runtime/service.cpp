@@ -22,10 +22,10 @@ void service_call::caller_gone() noexcept {
 service::service(runtime& rt, service_options options)
     : owner_{rt},
       options_{options},
-      own_strand_{options.strand != nullptr ? nullptr
-                                            : std::make_unique<weft::strand>(rt, strand_options{.name = options.name,
-                                                                                                .limit = ~0U,
-                                                                                                .worker = options.worker})},
+      own_strand_{options.strand != nullptr
+                      ? nullptr
+                      : std::make_unique<weft::strand>(
+                            rt, strand_options{.name = options.name, .limit = ~0U, .worker = options.worker})},
       strand_{options.strand != nullptr ? options.strand : own_strand_.get()},
       handlers_{*strand_, nullptr, options.name},
       tasks_{*strand_, nullptr, options.name} {}
@@ -53,9 +53,7 @@ void service::assert_here() const noexcept {
 #endif
 }
 
-status service::stopped_error() const {
-  return unavailable(std::string{"service '"} + options_.name + "' is stopped");
-}
+status service::stopped_error() const { return unavailable(std::string{"service '"} + options_.name + "' is stopped"); }
 
 status service::admit() noexcept {
   if (stopping_) {

@@ -28,12 +28,12 @@ enum class reentrancy : std::uint8_t {
 };
 
 struct service_options {
-  const char* name = "service";      ///< For dumps, logs, and the text of errors; must outlive the service.
-  int worker = -1;                   ///< Home worker of its own strand; -1: the one that polls I/O.
-  weft::strand* strand = nullptr;    ///< Share this strand instead; it must outlive the service.
+  const char* name = "service";    ///< For dumps, logs, and the text of errors; must outlive the service.
+  int worker = -1;                 ///< Home worker of its own strand; -1: the one that polls I/O.
+  weft::strand* strand = nullptr;  ///< Share this strand instead; it must outlive the service.
   weft::reentrancy reentrancy = weft::reentrancy::interleaved;
-  std::uint32_t mailbox = 1'024;     ///< Calls that may wait; one more gets RESOURCE_EXHAUSTED.
-  std::uint32_t running = 65'536;    ///< Handlers that may be in progress; further calls wait in the mailbox.
+  std::uint32_t mailbox = 1'024;   ///< Calls that may wait; one more gets RESOURCE_EXHAUSTED.
+  std::uint32_t running = 65'536;  ///< Handlers that may be in progress; further calls wait in the mailbox.
 };
 
 struct service_counters {
@@ -188,9 +188,7 @@ class service {
 template <class R>
 class handler_call : public service_call, public receiver_of<result<R>> {
  protected:
-  handler_call(service& to, const char* method) noexcept : service_call{to, method} {
-    this->ctx = &own_context();
-  }
+  handler_call(service& to, const char* method) noexcept : service_call{to, method} { this->ctx = &own_context(); }
   ~handler_call() {
     if (handler_) handler_.destroy();
   }
@@ -244,8 +242,7 @@ class handler_call : public service_call, public receiver_of<result<R>> {
 template <class R>
 class local_call : public call_of<R>, public handler_call<R>, timer {
  protected:
-  local_call(service& to, const char* method) noexcept
-      : handler_call<R>{to, method}, homeward_{*this}, order_{*this} {}
+  local_call(service& to, const char* method) noexcept : handler_call<R>{to, method}, homeward_{*this}, order_{*this} {}
 
  private:
   struct homeward final : work {
@@ -316,7 +313,7 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
 
   worker* caller_home_ = nullptr;
   worker* service_home_ = nullptr;  // the service itself may be gone while the reply is on its way home
-  status refusal_;  // written by the service's worker before the way home
+  status refusal_;                  // written by the service's worker before the way home
   homeward homeward_;
   order order_;
 };
@@ -384,7 +381,9 @@ class function_call final : public local_call<R> {
 
 template <class F, class... Args>
 void service::start(F f, Args... args) {
-  auto own = [f = std::move(f), ... args = std::move(args)]() mutable { return invoke_owned(std::move(f), std::move(args)...); };
+  auto own = [f = std::move(f), ... args = std::move(args)]() mutable {
+    return invoke_owned(std::move(f), std::move(args)...);
+  };
   const auto queued = strand_->try_post([this, own = std::move(own)]() mutable {
     auto* operation = new detail::function_call<decltype(own)>{*this, std::move(own)};
     begin_own(*operation, service_call::kind::background);

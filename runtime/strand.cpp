@@ -10,8 +10,7 @@ namespace weft {
 strand::strand(runtime& rt, strand_options options)
     : strand{rt.worker_at(options.worker < 0 ? 0 : options.worker), options} {}
 
-strand::strand(weft::worker& home, strand_options options)
-    : home_{home}, name_{options.name}, limit_{options.limit} {}
+strand::strand(weft::worker& home, strand_options options) : home_{home}, name_{options.name}, limit_{options.limit} {}
 
 strand::~strand() {
   // The worker may still be in the round in which this strand ran its last entry.

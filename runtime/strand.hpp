@@ -13,9 +13,9 @@ class runtime;
 class worker;
 
 struct strand_options {
-  const char* name = "strand";      ///< Shown in dumps and misuse messages; must outlive the strand.
-  std::uint32_t limit = 65'536;     ///< Messages that may be queued; one more is refused.
-  int worker = -1;                  ///< Index of the home worker; -1: the first, which polls I/O.
+  const char* name = "strand";   ///< Shown in dumps and misuse messages; must outlive the strand.
+  std::uint32_t limit = 65'536;  ///< Messages that may be queued; one more is refused.
+  int worker = -1;               ///< Index of the home worker; -1: the first, which polls I/O.
 };
 
 /// A serial executor: what runs on it runs one after the other, in the order it was posted, on its home worker.

@@ -54,7 +54,8 @@ bool timer_wheel::next_expiry(expiry& out) noexcept {
   for (unsigned level = 0; level < levels; ++level) {
     const auto current = static_cast<unsigned>(now_ >> (bits * level)) % slots;
     while (occupied_[level] != 0) {
-      const auto ahead = static_cast<unsigned>(std::countr_zero(std::rotr(occupied_[level], static_cast<int>(current))));
+      const auto ahead =
+          static_cast<unsigned>(std::countr_zero(std::rotr(occupied_[level], static_cast<int>(current))));
       const auto slot = (current + ahead) % slots;
       if (!wheel_[level][slot].linked()) {
         occupied_[level] &= ~(std::uint64_t{1} << slot);

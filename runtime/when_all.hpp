@@ -125,7 +125,8 @@ class [[nodiscard]] race_awaiter final : public parts<T...> {
   std::variant<value_or_monostate<T>...> await_resume() {
     std::optional<std::variant<value_or_monostate<T>...>> won;
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-      ((I == winner_ ? void(won.emplace(std::in_place_index<I>, take_value(*std::get<I>(this->parts_)))) : void()), ...);
+      ((I == winner_ ? void(won.emplace(std::in_place_index<I>, take_value(*std::get<I>(this->parts_)))) : void()),
+       ...);
     }(std::index_sequence_for<T...>{});
     return std::move(*won);
   }

@@ -45,14 +45,12 @@ worker::~worker() = default;
 
 bool worker::submit(work& w) noexcept {
   switch (inbox_.push(w)) {
-    case inbox::pushed::queued:
-      return true;
+    case inbox::pushed::queued: return true;
     case inbox::pushed::must_wake:
       wakes_.fetch_add(1, std::memory_order_relaxed);
       source_->wake();
       return true;
-    case inbox::pushed::refused:
-      break;
+    case inbox::pushed::refused: break;
   }
   return false;
 }

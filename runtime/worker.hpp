@@ -52,10 +52,10 @@ class idle_probe {
 };
 
 struct worker_counters {
-  std::uint64_t entries = 0;    ///< work run
-  std::uint64_t sleeps = 0;     ///< times it went to wait with nothing to do
-  std::uint64_t wakes = 0;      ///< times another thread had to wake it
-  std::uint64_t timers = 0;     ///< timers fired
+  std::uint64_t entries = 0;  ///< work run
+  std::uint64_t sleeps = 0;   ///< times it went to wait with nothing to do
+  std::uint64_t wakes = 0;    ///< times another thread had to wake it
+  std::uint64_t timers = 0;   ///< timers fired
 };
 
 /// One thread's event loop: an inbox, a queue of strands with work, a timer wheel, a cached clock.

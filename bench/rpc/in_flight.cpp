@@ -90,7 +90,12 @@ figures one_round() {
   figures f;
   {
     rpc_runtime rt;
-    peer_options po; if (getenv("CHUNK")) { po.arguments["grpc.experimental.tcp_max_read_chunk_size"] = atoi(getenv("CHUNK")); po.arguments["grpc.experimental.tcp_read_chunk_size"] = atoi(getenv("CHUNK")); po.arguments["grpc.experimental.tcp_min_read_chunk_size"] = 1024;}
+    peer_options po;
+    if (getenv("CHUNK")) {
+      po.arguments["grpc.experimental.tcp_max_read_chunk_size"] = atoi(getenv("CHUNK"));
+      po.arguments["grpc.experimental.tcp_read_chunk_size"] = atoi(getenv("CHUNK"));
+      po.arguments["grpc.experimental.tcp_min_read_chunk_size"] = 1024;
+    }
     peer to{rt, "127.0.0.1:" + std::to_string(port), po};
     sync_wait(rt, with_scope(&waves, Echo::client{to}, &f));
   }
@@ -104,7 +109,9 @@ int run_rounds(int rounds) {
   std::cout << "round  ticks  calls  most in flight  lateness p50 ms  p99 ms  p99.9 ms\n";
   for (int i = 0; i < rounds; ++i) {
     const auto f = one_round();
-    const auto ms = [&](double p) { return std::chrono::duration<double, std::milli>(f.lateness.percentile(p)).count(); };
+    const auto ms = [&](double p) {
+      return std::chrono::duration<double, std::milli>(f.lateness.percentile(p)).count();
+    };
     p999.push_back(ms(99.9));
     std::cout << i + 1 << "  " << f.ticks << "  " << f.completed << "  " << f.most_in_flight << "  " << ms(50) << "  "
               << ms(99) << "  " << ms(99.9) << std::endl;

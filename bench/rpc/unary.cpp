@@ -107,10 +107,8 @@ constexpr std::array contestants{
                .peer = false,
                .serve = serve_weft_unary<false>,
                .call = call_weft_unary<false>},
-    contestant{.name = "raw_cq, weft's settings",
-               .peer = true,
-               .serve = serve_tuned_raw_queue,
-               .call = call_tuned_raw_queue},
+    contestant{
+        .name = "raw_cq, weft's settings", .peer = true, .serve = serve_tuned_raw_queue, .call = call_tuned_raw_queue},
     contestant{.name = "weft unary", .peer = false, .serve = serve_weft_unary<true>, .call = call_weft_unary<true>},
     contestant{.name = "weft unary, spin 50 us",
                .peer = false,

@@ -47,15 +47,16 @@ std::string class_of(const Descriptor& message) {
 
 // A method may be called like a word of the language, or like a member of every client or service.
 std::string identifier(const std::string& name) {
-  static const char* const taken[] = {"alignas", "and", "asm", "auto", "bool", "break", "call", "case", "catch", "char",
-                                      "class", "client", "concept", "const", "continue", "default", "delete", "do", "double",
-                                      "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend",
-                                      "goto", "if", "inline", "int", "long", "methods", "name", "namespace", "new", "not",
-                                      "operator", "or", "owner", "post", "private", "protected", "public", "register",
-                                      "return", "running", "send", "service", "short", "signed", "sizeof", "static", "stop",
-                                      "strand", "struct", "submit", "switch", "template", "this", "throw", "true", "try",
-                                      "typedef", "union", "unsigned", "using", "virtual", "void", "volatile", "waiting",
-                                      "while", "xor"};
+  static const char* const taken[] = {
+      "alignas",  "and",     "asm",      "auto",     "bool",    "break",    "call",    "case",      "catch",
+      "char",     "class",   "client",   "concept",  "const",   "continue", "default", "delete",    "do",
+      "double",   "else",    "enum",     "explicit", "export",  "extern",   "false",   "float",     "for",
+      "friend",   "goto",    "if",       "inline",   "int",     "long",     "methods", "name",      "namespace",
+      "new",      "not",     "operator", "or",       "owner",   "post",     "private", "protected", "public",
+      "register", "return",  "running",  "send",     "service", "short",    "signed",  "sizeof",    "static",
+      "stop",     "strand",  "struct",   "submit",   "switch",  "template", "this",    "throw",     "true",
+      "try",      "typedef", "union",    "unsigned", "using",   "virtual",  "void",    "volatile",  "waiting",
+      "while",    "xor"};
   return std::find(std::begin(taken), std::end(taken), name) == std::end(taken) ? name : name + "_";
 }
 
@@ -100,23 +101,22 @@ void print_service(Printer& out, const ServiceDescriptor& service) {
   service.GetSourceLocation(&location);
   print_comment(out, comment_of(location), "Service " + service.full_name() + ".");
   const variables v{{"name", service.name()}, {"full", service.full_name()}};
-  out.Print(v,
-            "class $name$ {\n"
-            " public:\n"
-            "  class service;\n"
-            "  class client;\n\n"
-            "  static constexpr const char* full_name = \"$full$\";\n");
+  out.Print(v, "class $name$ {\n"
+               " public:\n"
+               "  class service;\n"
+               "  class client;\n\n"
+               "  static constexpr const char* full_name = \"$full$\";\n");
   for (const auto* m : methods) out.Print(describe(*m), "  static constexpr weft::method_info $info${\"$path$\"};\n");
   out.Print("};\n\n");
 
-  out.Print(v,
-            "/// Base of what implements $full$: override its methods, which are coroutines on the service's strand. The\n"
-            "/// request is owned by the call and may be changed or moved from. A method that is not overridden answers\n"
-            "/// UNIMPLEMENTED.\n"
-            "class $name$::service : public weft::rpc_service {\n"
-            " public:\n"
-            "  explicit service(weft::runtime& rt, weft::service_options options = {.name = full_name})\n"
-            "      : rpc_service{rt, options} {}\n\n");
+  out.Print(
+      v, "/// Base of what implements $full$: override its methods, which are coroutines on the service's strand. The\n"
+         "/// request is owned by the call and may be changed or moved from. A method that is not overridden answers\n"
+         "/// UNIMPLEMENTED.\n"
+         "class $name$::service : public weft::rpc_service {\n"
+         " public:\n"
+         "  explicit service(weft::runtime& rt, weft::service_options options = {.name = full_name})\n"
+         "      : rpc_service{rt, options} {}\n\n");
   for (const auto* m : methods) {
     google::protobuf::SourceLocation at;
     m->GetSourceLocation(&at);
@@ -125,20 +125,18 @@ void print_service(Printer& out, const ServiceDescriptor& service) {
     out.Print(describe(*m), "virtual weft::reply<$reply$> $method$($request$& request);\n");
     out.Outdent();
   }
-  out.Print(
-      "\n"
-      "  std::span<const weft::served_method> methods() const noexcept override;\n"
-      "};\n\n");
+  out.Print("\n"
+            "  std::span<const weft::served_method> methods() const noexcept override;\n"
+            "};\n\n");
 
-  out.Print(v,
-            "/// Calls $full$, in this process or at a peer. One object serves many coroutines; copies are cheap.\n"
-            "class $name$::client {\n"
-            " public:\n"
-            "  client(weft::binding<service> to) noexcept : to_{to}, send{to} {}\n"
-            "  client(service& local) noexcept : client{weft::binding<service>{local}} {}\n"
-            "  client(weft::peer& remote) noexcept : client{weft::binding<service>{remote}} {}\n\n"
-            "  /// False when calls leave the process.\n"
-            "  bool local() const noexcept { return to_.local(); }\n\n");
+  out.Print(v, "/// Calls $full$, in this process or at a peer. One object serves many coroutines; copies are cheap.\n"
+               "class $name$::client {\n"
+               " public:\n"
+               "  client(weft::binding<service> to) noexcept : to_{to}, send{to} {}\n"
+               "  client(service& local) noexcept : client{weft::binding<service>{local}} {}\n"
+               "  client(weft::peer& remote) noexcept : client{weft::binding<service>{remote}} {}\n\n"
+               "  /// False when calls leave the process.\n"
+               "  bool local() const noexcept { return to_.local(); }\n\n");
   out.Indent();
   for (const auto* m : methods) {
     google::protobuf::SourceLocation at;
@@ -165,13 +163,12 @@ void print_service(Printer& out, const ServiceDescriptor& service) {
   }
   out.Outdent();
   out.Outdent();
-  out.Print(
-      "\n"
-      "   private:\n"
-      "    weft::binding<service> to_;\n"
-      "  };\n"
-      "  one_way send;\n"
-      "};\n\n");
+  out.Print("\n"
+            "   private:\n"
+            "    weft::binding<service> to_;\n"
+            "  };\n"
+            "  one_way send;\n"
+            "};\n\n");
 }
 
 void print_definitions(Printer& out, const ServiceDescriptor& service) {
@@ -179,28 +176,31 @@ void print_definitions(Printer& out, const ServiceDescriptor& service) {
   for (const auto* m : methods) {
     auto v = describe(*m);
     v["name"] = service.name();
-    out.Print(v,
-              "weft::reply<$reply$> $name$::service::$method$($request$&) {\n"
-              "  co_return weft::unimplemented(\"$path$ is not implemented\");\n"
-              "}\n\n"
-              "weft::call<$reply$> $name$::client::$method$(const $request$& request, weft::call_options options) const {\n"
-              "  return to_.make<$reply$>($info$, &service::$method$, request, options);\n"
-              "}\n\n"
-              "weft::call<$reply$> $name$::client::$method$($request$&& request, weft::call_options options) const {\n"
-              "  return to_.make<$reply$>($info$, &service::$method$, std::move(request), options);\n"
-              "}\n\n"
-              "weft::status $name$::client::one_way::$method$($request$ request, weft::call_options options) const {\n"
-              "  return to_.make<$reply$>($info$, &service::$method$, std::move(request), options).send();\n"
-              "}\n\n");
+    out.Print(
+        v,
+        "weft::reply<$reply$> $name$::service::$method$($request$&) {\n"
+        "  co_return weft::unimplemented(\"$path$ is not implemented\");\n"
+        "}\n\n"
+        "weft::call<$reply$> $name$::client::$method$(const $request$& request, weft::call_options options) const {\n"
+        "  return to_.make<$reply$>($info$, &service::$method$, request, options);\n"
+        "}\n\n"
+        "weft::call<$reply$> $name$::client::$method$($request$&& request, weft::call_options options) const {\n"
+        "  return to_.make<$reply$>($info$, &service::$method$, std::move(request), options);\n"
+        "}\n\n"
+        "weft::status $name$::client::one_way::$method$($request$ request, weft::call_options options) const {\n"
+        "  return to_.make<$reply$>($info$, &service::$method$, std::move(request), options).send();\n"
+        "}\n\n");
   }
-  out.Print("std::span<const weft::served_method> $name$::service::methods() const noexcept {\n", "name", service.name());
+  out.Print("std::span<const weft::served_method> $name$::service::methods() const noexcept {\n", "name",
+            service.name());
   if (methods.empty()) {
     out.Print("  return {};\n}\n\n");
     return;
   }
   out.Print("  static constexpr weft::served_method table[] = {\n");
   for (const auto* m : methods) {
-    out.Print(describe(*m), "      weft::detail::served<service, $request$, $reply$, &service::$method$, $info$>::entry,\n");
+    out.Print(describe(*m),
+              "      weft::detail::served<service, $request$, $reply$, &service::$method$, $info$>::entry,\n");
   }
   out.Print("  };\n  return table;\n}\n\n");
 }

@@ -29,12 +29,12 @@ inline client_method register_method(const char* path, const std::shared_ptr<grp
 }
 
 /// A unary call of byte buffers, prepared but not started. It lives in the call's arena: destroy it before the context.
-inline std::unique_ptr<grpc::ClientAsyncResponseReader<grpc::ByteBuffer>> prepare_unary(
-    grpc::Channel& channel, const client_method& method, grpc::ClientContext& context, const grpc::ByteBuffer& request,
-    grpc::CompletionQueue& queue) {
+inline std::unique_ptr<grpc::ClientAsyncResponseReader<grpc::ByteBuffer>>
+prepare_unary(grpc::Channel& channel, const client_method& method, grpc::ClientContext& context,
+              const grpc::ByteBuffer& request, grpc::CompletionQueue& queue) {
   return std::unique_ptr<grpc::ClientAsyncResponseReader<grpc::ByteBuffer>>{
       grpc::internal::ClientAsyncResponseReaderHelper::Create<grpc::ByteBuffer>(&channel, &queue, method, &context,
-                                                                               request)};
+                                                                                request)};
 }
 
 /// A service whose unary methods take and return byte buffers. Measured as fast as generated code; the generic service is

@@ -63,9 +63,8 @@ weft::reply<v1::OpenReply> cards_service::Open(v1::OpenRequest& request) {
   if (tables_.contains(request.table())) {
     co_return weft::already_exists("table " + std::to_string(request.table()) + " is open");
   }
-  auto t = std::make_shared<table>(request.table(),
-                                   std::vector<std::uint64_t>(request.players().begin(), request.players().end()),
-                                   request.seed());
+  auto t = std::make_shared<table>(
+      request.table(), std::vector<std::uint64_t>(request.players().begin(), request.players().end()), request.seed());
   tables_.emplace(t->id, t);
   announce(*t);
   start(&cards_service::watch_turns, this, t);

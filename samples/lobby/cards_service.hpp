@@ -26,7 +26,9 @@ class cards_service final : public v1::Cards::service {
  private:
   struct table {
     table(std::uint64_t id, std::vector<std::uint64_t> players, std::uint64_t seed)
-        : id{id}, players{std::move(players)}, played(this->players.size()),
+        : id{id},
+          players{std::move(players)},
+          played(this->players.size()),
           game{static_cast<int>(this->players.size()), seed} {}
 
     std::uint64_t id;

@@ -31,7 +31,6 @@ class chat_service final : public v1::Chat::service {
     std::uint64_t lines = 0;
   };
 
-
   weft::duration delay_;
   std::map<std::uint64_t, room> rooms_;
   push_queue events_;

@@ -11,8 +11,7 @@ namespace {
 
 constexpr unsigned ranks = 13;
 constexpr std::array<const char*, 4> suit_signs{"♣", "♦", "♥", "♠"};
-constexpr std::array<const char*, ranks> rank_signs{"A", "2", "3",  "4", "5", "6", "7",
-                                                    "8", "9", "10", "J", "Q", "K"};
+constexpr std::array<const char*, ranks> rank_signs{"A", "2", "3", "4", "5", "6", "7", "8", "9", "10", "J", "Q", "K"};
 
 // Fisher and Yates; std::shuffle may differ from one standard library to another.
 void shuffle(std::vector<card>& cards, random_source& random) {
@@ -23,9 +22,7 @@ void shuffle(std::vector<card>& cards, random_source& random) {
 
 }  // namespace
 
-std::uint8_t to_code(card c) {
-  return static_cast<std::uint8_t>(static_cast<unsigned>(c.s) * ranks + c.rank - 1);
-}
+std::uint8_t to_code(card c) { return static_cast<std::uint8_t>(static_cast<unsigned>(c.s) * ranks + c.rank - 1); }
 
 std::optional<card> card_from_code(unsigned code) {
   if (code >= deck_size) return std::nullopt;
@@ -216,9 +213,7 @@ void eights::leave(int seat) {
   }
 }
 
-bool eights::seated(int seat) const {
-  return seat >= 0 && seat < players_ && seated_[static_cast<std::size_t>(seat)];
-}
+bool eights::seated(int seat) const { return seat >= 0 && seat < players_ && seated_[static_cast<std::size_t>(seat)]; }
 
 std::span<const card> eights::hand(int seat) const {
   if (!seated(seat)) return {};
@@ -274,9 +269,7 @@ refusal eights::check_pass(int seat) const {
 
 bool eights::matches(card c) const { return c.rank == wild_rank || c.rank == top().rank || c.s == suit_; }
 
-int eights::seated_count() const {
-  return static_cast<int>(std::count(seated_.begin(), seated_.end(), true));
-}
+int eights::seated_count() const { return static_cast<int>(std::count(seated_.begin(), seated_.end(), true)); }
 
 card eights::take_from_stock() {
   const card c = stock_.back();

@@ -13,8 +13,11 @@ namespace lobby {
 using namespace std::chrono_literals;
 
 weft::result<role> role_from(const std::string& name) {
-  for (const auto& [text, r] : {std::pair{"all", role::all}, {"gate", role::gate}, {"lobby", role::lobby},
-                                {"cards", role::cards}, {"chat", role::chat}}) {
+  for (const auto& [text, r] : {std::pair{"all", role::all},
+                                {"gate", role::gate},
+                                {"lobby", role::lobby},
+                                {"cards", role::cards},
+                                {"chat", role::chat}}) {
     if (name == text) return r;
   }
   return weft::invalid_argument("no role '" + name + "': all, gate, lobby, cards or chat");

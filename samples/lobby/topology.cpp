@@ -11,8 +11,8 @@ namespace lobby {
 namespace {
 
 std::size_t line_at(const std::string& text, std::size_t offset) {
-  return 1 + static_cast<std::size_t>(
-                 std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(std::min(offset, text.size())), '\n'));
+  return 1 + static_cast<std::size_t>(std::count(
+                 text.begin(), text.begin() + static_cast<std::ptrdiff_t>(std::min(offset, text.size())), '\n'));
 }
 
 // protobuf's errors do not tell the line. One about a field starts with its name: "INVALID_ARGUMENT:chatt: Cannot find

@@ -39,8 +39,7 @@ const char* name_of(way w) {
 // A service and a client bound to it.
 class fixture {
  public:
-  explicit fixture(way w, weft::service_options options = {})
-      : service{rt, with_worker(options, w)}, client{bind(w)} {}
+  explicit fixture(way w, weft::service_options options = {}) : service{rt, with_worker(options, w)}, client{bind(w)} {}
   ~fixture() {
     server.stop();
     service.stop_and_wait(weft::stop_mode::abort);
@@ -100,7 +99,7 @@ TEST_SUITE("conformance") {
       const auto text = f.run([](fixture* f) -> weft::task<std::string> {
         const auto* before = weft::worker::current_strand();
         auto reply = co_await f->client.Say(say("hello", 1ms));
-        co_return weft::worker::current_strand() == before && reply.ok() ? reply->text() : "wrong";
+        co_return weft::worker::current_strand() == before&& reply.ok() ? reply->text() : "wrong";
       }(&f));
       CHECK(text == "hello");
     });
@@ -157,7 +156,8 @@ TEST_SUITE("conformance") {
       fixture f{w};
       auto reply = f.run(weft::as_task(f.client.Say(say("slow", 1h), weft::within{20ms})));
       CHECK(reply.code() == weft::code::deadline_exceeded);
-      while (f.inside([&] { return f.service.stopped; }) == 0) {}
+      while (f.inside([&] { return f.service.stopped; }) == 0) {
+      }
       CHECK(f.inside([&] { return f.service.begun; }) == 1);
     });
   }
@@ -178,17 +178,20 @@ TEST_SUITE("conformance") {
   TEST_CASE("a stopped caller is released with CANCELLED and its handler is stopped") {
     each_way([](way w) {
       fixture f{w};
-      f.run(weft::with_scope([](fixture* f, weft::scope& s) -> weft::task<> {
-        auto call = s.start(f->client.Say(say("slow", 1h)));
-        for (int begun = 0; begun == 0;) {
-          auto n = co_await f->service.call([f] { return f->service.begun; });
-          begun = *n;
-        }
-        call.stop();
-        auto reply = co_await std::move(call);
-        CHECK(reply.code() == weft::code::cancelled);
-      }, &f));
-      while (f.inside([&] { return f.service.stopped; }) == 0) {}
+      f.run(weft::with_scope(
+          [](fixture* f, weft::scope& s) -> weft::task<> {
+            auto call = s.start(f->client.Say(say("slow", 1h)));
+            for (int begun = 0; begun == 0;) {
+              auto n = co_await f->service.call([f] { return f->service.begun; });
+              begun = *n;
+            }
+            call.stop();
+            auto reply = co_await std::move(call);
+            CHECK(reply.code() == weft::code::cancelled);
+          },
+          &f));
+      while (f.inside([&] { return f.service.stopped; }) == 0) {
+      }
     });
   }
 
@@ -219,18 +222,20 @@ TEST_SUITE("conformance") {
   TEST_CASE("a full service answers RESOURCE_EXHAUSTED and finishes what it took") {
     each_way([](way w) {
       fixture f{w, {.name = "small", .reentrancy = weft::reentrancy::exclusive, .mailbox = 3}};
-      f.run(weft::with_scope([](fixture* f, weft::scope& s) -> weft::task<> {
-        std::vector<weft::started<weft::result<EchoReply>>> calls;
-        for (int i = 0; i < 20; ++i) calls.push_back(s.start(f->client.Say(say("x", 20ms))));
-        int good = 0, refused = 0;
-        for (auto& call : calls) {
-          auto reply = co_await std::move(call);
-          good += reply.ok() ? 1 : 0;
-          refused += reply.code() == weft::code::resource_exhausted ? 1 : 0;
-        }
-        CHECK(good >= 3);
-        CHECK(good + refused == 20);
-      }, &f));
+      f.run(weft::with_scope(
+          [](fixture* f, weft::scope& s) -> weft::task<> {
+            std::vector<weft::started<weft::result<EchoReply>>> calls;
+            for (int i = 0; i < 20; ++i) calls.push_back(s.start(f->client.Say(say("x", 20ms))));
+            int good = 0, refused = 0;
+            for (auto& call : calls) {
+              auto reply = co_await std::move(call);
+              good += reply.ok() ? 1 : 0;
+              refused += reply.code() == weft::code::resource_exhausted ? 1 : 0;
+            }
+            CHECK(good >= 3);
+            CHECK(good + refused == 20);
+          },
+          &f));
     });
   }
 
@@ -249,38 +254,43 @@ TEST_SUITE("conformance") {
         CHECK(f->client.send.Say(say("hey")).ok());
         co_return;
       }(&f));
-      while (f.inside([&] { return f.service.begun; }) == 0) {}
+      while (f.inside([&] { return f.service.begun; }) == 0) {
+      }
     });
   }
 
   TEST_CASE("the three forms of a call overlap as they promise: awaited, started and awaited later, one way") {
     each_way([](way w) {
       fixture f{w};
-      f.run(weft::with_scope([](fixture* f, weft::scope& s) -> weft::task<> {
-        auto later = s.start(f->client.Say(say("later", 20ms)));
-        CHECK(f->client.send.Say(say("one way")).ok());
-        auto now = co_await f->client.Say(say("now"));
-        CHECK(now->text() == "now");
-        CHECK_FALSE(later.done());
-        auto late = co_await std::move(later);
-        CHECK(late->text() == "later");
-      }, &f));
+      f.run(weft::with_scope(
+          [](fixture* f, weft::scope& s) -> weft::task<> {
+            auto later = s.start(f->client.Say(say("later", 20ms)));
+            CHECK(f->client.send.Say(say("one way")).ok());
+            auto now = co_await f->client.Say(say("now"));
+            CHECK(now->text() == "now");
+            CHECK_FALSE(later.done());
+            auto late = co_await std::move(later);
+            CHECK(late->text() == "later");
+          },
+          &f));
     });
   }
 
   TEST_CASE("a thousand calls at once all complete, each with its own reply") {
     each_way([](way w) {
       fixture f{w};
-      f.run(weft::with_scope([](fixture* f, weft::scope& s) -> weft::task<> {
-        std::vector<weft::started<weft::result<EchoReply>>> calls;
-        for (int i = 0; i < 1000; ++i) calls.push_back(s.start(f->client.Say(say(std::to_string(i)))));
-        int right = 0;
-        for (std::size_t i = 0; i < calls.size(); ++i) {
-          auto reply = co_await std::move(calls[i]);
-          right += reply.ok() && reply->text() == std::to_string(i) ? 1 : 0;
-        }
-        CHECK(right == 1000);
-      }, &f));
+      f.run(weft::with_scope(
+          [](fixture* f, weft::scope& s) -> weft::task<> {
+            std::vector<weft::started<weft::result<EchoReply>>> calls;
+            for (int i = 0; i < 1000; ++i) calls.push_back(s.start(f->client.Say(say(std::to_string(i)))));
+            int right = 0;
+            for (std::size_t i = 0; i < calls.size(); ++i) {
+              auto reply = co_await std::move(calls[i]);
+              right += reply.ok() && reply->text() == std::to_string(i) ? 1 : 0;
+            }
+            CHECK(right == 1000);
+          },
+          &f));
     });
   }
 }

@@ -61,9 +61,10 @@ struct side {
   }
   void call(const side& other) {
     peer = std::make_unique<weft::peer>(rt, other.server->address());
-    weft::spawn(rt.control(), "callers", [](Echo::client echo, tally* t) -> weft::task<> {
-      co_await weft::with_scope(&callers, echo, t);
-    }, Echo::client{*peer}, &calls);
+    weft::spawn(
+        rt.control(), "callers",
+        [](Echo::client echo, tally* t) -> weft::task<> { co_await weft::with_scope(&callers, echo, t); },
+        Echo::client{*peer}, &calls);
   }
   void stop_service() { service.stop_and_wait(weft::stop_mode::abort); }
   void check() {
@@ -120,7 +121,6 @@ TEST_SUITE("shutdown") {
     std::mt19937 random{20261122};
     for (int i = 0; i < 1000; ++i) {
       CAPTURE(i);
-      if (i % 50 == 0) MESSAGE(i);
       cycle(random);
     }
   }

@@ -121,14 +121,16 @@ TEST_SUITE("scope") {
       std::ignore = co_await weft::sleep_for(50ms);
       co_return 1;
     };
-    const auto code = t.run(weft::with_scope([](auto slow, weft::scope& s) -> weft::task<weft::code> {
-      auto started = s.start(slow());
-      auto waiter = s.start(weft::as_task(std::move(started)));
-      co_await weft::yield{};
-      waiter.stop();
-      auto r = co_await std::move(waiter);
-      co_return r.code();
-    }, slow));
+    const auto code = t.run(weft::with_scope(
+        [](auto slow, weft::scope& s) -> weft::task<weft::code> {
+          auto started = s.start(slow());
+          auto waiter = s.start(weft::as_task(std::move(started)));
+          co_await weft::yield{};
+          waiter.stop();
+          auto r = co_await std::move(waiter);
+          co_return r.code();
+        },
+        slow));
     CHECK(code == weft::code::cancelled);
   }
 }
@@ -140,7 +142,9 @@ TEST_SUITE("lane") {
     t.run(weft::with_scope(
         [](std::vector<std::string>* log, weft::scope& s) -> weft::task<> {
           weft::lane cards{s}, chat{s};
-          auto job = [](std::vector<std::string>* log, weft::duration d, std::string what) { return note(*log, d, what); };
+          auto job = [](std::vector<std::string>* log, weft::duration d, std::string what) {
+            return note(*log, d, what);
+          };
           CHECK(chat.run(job, log, weft::duration{200ms}, std::string{"chat"}).ok());
           CHECK(cards.run(job, log, weft::duration{20ms}, std::string{"card 1"}).ok());
           CHECK(cards.run(job, log, weft::duration{10ms}, std::string{"card 2"}).ok());
@@ -219,16 +223,18 @@ TEST_SUITE("event") {
   TEST_CASE("set releases those who wait and those who come later, until reset") {
     test::virtual_time t;
     weft::event e;
-    const int passed = t.run(weft::with_scope([](weft::event* e, weft::scope& s) -> weft::task<int> {
-      auto waiter = [](weft::event* e) -> weft::task<weft::status> { co_return co_await e->wait(); };
-      auto a = s.start(waiter(e)), b = s.start(waiter(e));
-      co_await weft::yield{};
-      e->set();
-      int passed = (co_await std::move(a)).ok() ? 1 : 0;
-      passed += (co_await std::move(b)).ok() ? 1 : 0;
-      passed += (co_await e->wait()).ok() ? 1 : 0;
-      co_return passed;
-    }, &e));
+    const int passed = t.run(weft::with_scope(
+        [](weft::event* e, weft::scope& s) -> weft::task<int> {
+          auto waiter = [](weft::event* e) -> weft::task<weft::status> { co_return co_await e->wait(); };
+          auto a = s.start(waiter(e)), b = s.start(waiter(e));
+          co_await weft::yield{};
+          e->set();
+          int passed = (co_await std::move(a)).ok() ? 1 : 0;
+          passed += (co_await std::move(b)).ok() ? 1 : 0;
+          passed += (co_await e->wait()).ok() ? 1 : 0;
+          co_return passed;
+        },
+        &e));
     CHECK(passed == 3);
   }
 

@@ -80,31 +80,35 @@ TEST_SUITE("service") {
 
   TEST_CASE("a full mailbox refuses with RESOURCE_EXHAUSTED, at once") {
     fixture f{{.name = "full", .reentrancy = weft::reentrancy::exclusive, .mailbox = 1}};
-    f.run(weft::with_scope([](fixture* f, weft::scope& scope) -> weft::task<> {
-      auto& s = f->service;
-      auto running = scope.start(s.call([&s] { return s.slow_increment(5ms); }));
-      std::ignore = co_await weft::sleep_for(1ms);
-      auto waiting = scope.start(s.call([&s] { return s.slow_increment(5ms); }));
-      std::ignore = co_await weft::sleep_for(1ms);
-      auto refused = co_await s.call([] {});
-      CHECK(refused.status() == weft::resource_exhausted("service 'full' has 1 calls waiting"));
-      CHECK((co_await std::move(running)).ok());
-      CHECK((co_await std::move(waiting)).ok());
-      CHECK(s.counters().refused == 1);
-    }, &f));
+    f.run(weft::with_scope(
+        [](fixture* f, weft::scope& scope) -> weft::task<> {
+          auto& s = f->service;
+          auto running = scope.start(s.call([&s] { return s.slow_increment(5ms); }));
+          std::ignore = co_await weft::sleep_for(1ms);
+          auto waiting = scope.start(s.call([&s] { return s.slow_increment(5ms); }));
+          std::ignore = co_await weft::sleep_for(1ms);
+          auto refused = co_await s.call([] {});
+          CHECK(refused.status() == weft::resource_exhausted("service 'full' has 1 calls waiting"));
+          CHECK((co_await std::move(running)).ok());
+          CHECK((co_await std::move(waiting)).ok());
+          CHECK(s.counters().refused == 1);
+        },
+        &f));
   }
 
   TEST_CASE("a call whose deadline passes in the mailbox never runs") {
     fixture f{{.reentrancy = weft::reentrancy::exclusive}};
     bool ran = false;
-    f.run(weft::with_scope([](fixture* f, bool* ran, weft::scope& scope) -> weft::task<> {
-      auto& s = f->service;
-      auto blocker = scope.start(s.call([&s] { return s.slow_increment(50ms); }));
-      co_await weft::yield{};
-      auto r = co_await s.call([ran] { *ran = true; }, weft::within{10ms});
-      CHECK(r.code() == weft::code::deadline_exceeded);
-      CHECK((co_await std::move(blocker)).ok());
-    }, &f, &ran));
+    f.run(weft::with_scope(
+        [](fixture* f, bool* ran, weft::scope& scope) -> weft::task<> {
+          auto& s = f->service;
+          auto blocker = scope.start(s.call([&s] { return s.slow_increment(50ms); }));
+          co_await weft::yield{};
+          auto r = co_await s.call([ran] { *ran = true; }, weft::within{10ms});
+          CHECK(r.code() == weft::code::deadline_exceeded);
+          CHECK((co_await std::move(blocker)).ok());
+        },
+        &f, &ran));
     f.rt.pump();
     CHECK_FALSE(ran);
   }
@@ -128,10 +132,12 @@ TEST_SUITE("service") {
     fixture f;
     const auto within = f.run([](fixture* f) -> weft::task<bool> {
       auto deadline = [](fixture* f) -> weft::task<weft::result<weft::time_point>> {
-        co_return co_await f->service.call([]() -> weft::task<weft::time_point> {
-          auto& ctx = co_await weft::current();
-          co_return ctx.deadline();
-        }, weft::within{1h});
+        co_return co_await f->service.call(
+            []() -> weft::task<weft::time_point> {
+              auto& ctx = co_await weft::current();
+              co_return ctx.deadline();
+            },
+            weft::within{1h});
       };
       const auto now = f->clock.now();
       auto d = co_await weft::with_timeout(20ms, deadline(f));
@@ -142,15 +148,17 @@ TEST_SUITE("service") {
 
   TEST_CASE("a stopped caller is released with CANCELLED and its handler is stopped") {
     fixture f;
-    f.run(weft::with_scope([](fixture* f, weft::scope& scope) -> weft::task<> {
-      auto& s = f->service;
-      auto c = scope.start(s.call([&s] { return s.slow_increment(1h); }));
-      std::ignore = co_await weft::sleep_for(1ms);
-      c.stop();
-      CHECK((co_await std::move(c)).code() == weft::code::cancelled);
-      std::ignore = co_await weft::sleep_for(1ms);
-      CHECK(s.stopped == 1);
-    }, &f));
+    f.run(weft::with_scope(
+        [](fixture* f, weft::scope& scope) -> weft::task<> {
+          auto& s = f->service;
+          auto c = scope.start(s.call([&s] { return s.slow_increment(1h); }));
+          std::ignore = co_await weft::sleep_for(1ms);
+          c.stop();
+          CHECK((co_await std::move(c)).code() == weft::code::cancelled);
+          std::ignore = co_await weft::sleep_for(1ms);
+          CHECK(s.stopped == 1);
+        },
+        &f));
   }
 
   TEST_CASE("an exception ends the call with UNKNOWN, says nothing of its text, and the service lives on") {
@@ -167,42 +175,48 @@ TEST_SUITE("service") {
 
   TEST_CASE("drain finishes what was accepted and refuses what comes after") {
     fixture f{{.name = "closing", .reentrancy = weft::reentrancy::exclusive}};
-    f.run(weft::with_scope([](fixture* f, weft::scope& scope) -> weft::task<> {
-      auto& s = f->service;
-      auto a = scope.start(s.call([&s] { return s.slow_increment(5ms); }));
-      auto b = scope.start(s.call([&s] { return s.slow_increment(5ms); }));
-      std::ignore = co_await weft::sleep_for(1ms);
-      auto stopping = scope.start(s.stop(weft::stop_mode::drain));
-      std::ignore = co_await weft::sleep_for(1ms);
-      CHECK((co_await s.call([] {})).status() == weft::unavailable("service 'closing' is stopped"));
-      co_await std::move(stopping);
-      CHECK(*co_await std::move(a) == 1);
-      CHECK(*co_await std::move(b) == 2);
-    }, &f));
+    f.run(weft::with_scope(
+        [](fixture* f, weft::scope& scope) -> weft::task<> {
+          auto& s = f->service;
+          auto a = scope.start(s.call([&s] { return s.slow_increment(5ms); }));
+          auto b = scope.start(s.call([&s] { return s.slow_increment(5ms); }));
+          std::ignore = co_await weft::sleep_for(1ms);
+          auto stopping = scope.start(s.stop(weft::stop_mode::drain));
+          std::ignore = co_await weft::sleep_for(1ms);
+          CHECK((co_await s.call([] {})).status() == weft::unavailable("service 'closing' is stopped"));
+          co_await std::move(stopping);
+          CHECK(*co_await std::move(a) == 1);
+          CHECK(*co_await std::move(b) == 2);
+        },
+        &f));
   }
 
   TEST_CASE("abort stops what runs and refuses what waits") {
     fixture f{{.reentrancy = weft::reentrancy::exclusive}};
-    f.run(weft::with_scope([](fixture* f, weft::scope& scope) -> weft::task<> {
-      auto& s = f->service;
-      auto running = scope.start(s.call([&s] { return s.slow_increment(1h); }));
-      auto waiting = scope.start(s.call([&s] { return s.slow_increment(1h); }));
-      std::ignore = co_await weft::sleep_for(1ms);
-      co_await s.stop(weft::stop_mode::abort);
-      CHECK((co_await std::move(running)).code() == weft::code::cancelled);
-      CHECK((co_await std::move(waiting)).code() == weft::code::unavailable);
-    }, &f));
+    f.run(weft::with_scope(
+        [](fixture* f, weft::scope& scope) -> weft::task<> {
+          auto& s = f->service;
+          auto running = scope.start(s.call([&s] { return s.slow_increment(1h); }));
+          auto waiting = scope.start(s.call([&s] { return s.slow_increment(1h); }));
+          std::ignore = co_await weft::sleep_for(1ms);
+          co_await s.stop(weft::stop_mode::abort);
+          CHECK((co_await std::move(running)).code() == weft::code::cancelled);
+          CHECK((co_await std::move(waiting)).code() == weft::code::unavailable);
+        },
+        &f));
   }
 
   TEST_CASE("a service's own task runs beside the handlers until the service has drained, and is then stopped") {
     fixture f;
     std::string log;
     f.run([](fixture* f, std::string* log) -> weft::task<> {
-      f->service.start([](std::string* log) -> weft::task<> {
-        *log += "begun";
-        const auto slept = co_await weft::sleep_for(1h);
-        *log += slept.ok() ? " in vain" : " stopped";
-      }, log);
+      f->service.start(
+          [](std::string* log) -> weft::task<> {
+            *log += "begun";
+            const auto slept = co_await weft::sleep_for(1h);
+            *log += slept.ok() ? " in vain" : " stopped";
+          },
+          log);
       CHECK((co_await f->service.call([] {})).ok());
       co_await f->service.stop(weft::stop_mode::drain);
     }(&f, &log));
@@ -241,17 +255,21 @@ TEST_SUITE("service") {
     std::atomic<int> completed{0};
     auto caller = [](counter* s, std::atomic<int>* completed, int seed) -> weft::task<> {
       for (int i = 0; i < 200; ++i) {
-        auto r = co_await s->call([s, i]() -> weft::task<weft::result<int>> { co_return co_await s->slow_increment(i % 3 * 1ms); },
-                                  weft::within{(i + seed) % 4 * 1ms});
+        auto r = co_await s->call(
+            [s, i]() -> weft::task<weft::result<int>> { co_return co_await s->slow_increment(i % 3 * 1ms); },
+            weft::within{(i + seed) % 4 * 1ms});
         if (r.ok() || r.code() == weft::code::deadline_exceeded || r.code() == weft::code::resource_exhausted) {
           completed->fetch_add(1);
         }
       }
     };
-    weft::sync_wait(rt, weft::with_scope([](auto caller, counter* s, std::atomic<int>* completed, weft::scope& scope) -> weft::task<> {
-      for (int i = 0; i < 20; ++i) std::ignore = scope.start(caller(s, completed, i));
-      co_return;
-    }, caller, &s, &completed));
+    weft::sync_wait(rt,
+                    weft::with_scope(
+                        [](auto caller, counter* s, std::atomic<int>* completed, weft::scope& scope) -> weft::task<> {
+                          for (int i = 0; i < 20; ++i) std::ignore = scope.start(caller(s, completed, i));
+                          co_return;
+                        },
+                        caller, &s, &completed));
     CHECK(completed == 20 * 200);
     s.stop_and_wait();
     CHECK(s.running() == 0);

@@ -53,7 +53,8 @@ TEST_SUITE("strand") {
     };
     std::ignore = flood.try_post(again);
     std::ignore = other.try_post([&] { ran = true; });
-    while (t.rt.pump().more) {}
+    while (t.rt.pump().more) {
+    }
     CHECK(ran);
     CHECK(floods <= 2 * weft::strand::batch);
   }

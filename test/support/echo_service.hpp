@@ -41,7 +41,7 @@ class echo_service final : public v1::Echo::service {
     co_return v1::EchoReply{};
   }
 
-  int begun = 0;    // on the strand
+  int begun = 0;  // on the strand
   int stopped = 0;
 };
 

@@ -21,8 +21,9 @@ grpc::ChannelArguments arguments_for(const peer_options& options) {
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds(options.keepalive));
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, milliseconds(options.keepalive_timeout));
   }
-  // Otherwise a game server is found again only minutes after it was restarted.
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  // Otherwise a game server is found again only minutes after it was restarted. The first is, in spite of its name, how long
+  // one attempt to connect may take: short ones fail on a busy machine.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
   for (const auto& [name, value] : options.arguments) arguments.SetInt(name, value);

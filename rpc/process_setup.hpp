@@ -8,7 +8,7 @@ namespace weft {
 void process_setup() noexcept;
 
 /// Blocks until gRPC has given back its threads and file descriptors, which it does in the background once the last of its
-/// objects is gone. When no `rpc_runtime` is left; it may be followed by another. From a thread that is no worker.
+/// objects is gone. When no `rpc_runtime` is left (otherwise it gives up after 5 s); it may be followed by another. From a thread that is no worker.
 void wait_until_grpc_is_down() noexcept;
 
 }  // namespace weft

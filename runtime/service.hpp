@@ -161,6 +161,7 @@ class service {
   void start_waiting() noexcept;
   void handler_ended(service_call& c, const std::exception_ptr& thrown) noexcept;
   void begin_stop(stop_mode mode) noexcept;
+  task<> finish_stop(stop_mode mode);
   void tell_if_stopped() noexcept;
   void begin_own(service_call& c, service_call::kind k) noexcept;
   bool on_home() const noexcept;

@@ -17,7 +17,7 @@ class gate final : public v1::Gate::service {
   explicit gate(weft::runtime& rt) : service{rt, {.name = v1::Gate::full_name, .mailbox = 8'192}} {}
 
   /// Before the first player comes.
-  void use(player_services services) { services_.emplace(std::move(services)); }
+  void use(const player_services& services) { services_.emplace(services); }
 
   /// Runs a player on this connection until it is gone. On the strand.
   void welcome(std::unique_ptr<weft::link> link);

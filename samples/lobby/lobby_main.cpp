@@ -46,8 +46,8 @@ int serve(lobby::role role, const lobby::v1::Topology& topology, long fds_before
     left = (*process)->stop();
   }
   weft::wait_until_grpc_is_down();
-  std::cout << "left tasks=" << left.tasks << " calls=" << left.calls << " fds=" << open_fds() - fds_before
-            << std::endl;
+  std::cout << "left tasks=" << left.tasks << " calls=" << left.calls << " fds=" << open_fds() - fds_before << "\n"
+            << std::flush;
   return 0;
 }
 

@@ -104,7 +104,7 @@ void cycle(std::mt19937& random) {
         s->server->stop(1ms);
         s->rt.stop();
         break;
-      case 3:
+      default:
         s->calls.stop = true;
         s->server.reset();
         s->rt.stop();

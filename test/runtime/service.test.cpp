@@ -255,9 +255,8 @@ TEST_SUITE("service") {
     std::atomic<int> completed{0};
     auto caller = [](counter* s, std::atomic<int>* completed, int seed) -> weft::task<> {
       for (int i = 0; i < 200; ++i) {
-        auto r = co_await s->call(
-            [s, i]() -> weft::task<weft::result<int>> { co_return co_await s->slow_increment(i % 3 * 1ms); },
-            weft::within{(i + seed) % 4 * 1ms});
+        auto r =
+            co_await s->call([s, i] { return s->slow_increment(i % 3 * 1ms); }, weft::within{(i + seed) % 4 * 1ms});
         if (r.ok() || r.code() == weft::code::deadline_exceeded || r.code() == weft::code::resource_exhausted) {
           completed->fetch_add(1);
         }

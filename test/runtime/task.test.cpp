@@ -57,13 +57,14 @@ TEST_SUITE("task") {
     weft::strand here{rt, {.name = "here", .worker = 1}};
     std::atomic<bool> same{false};
     std::atomic<bool> done{false};
-    weft::spawn(here, "test", [&]() -> weft::task<> {
+    auto check = [](weft::strand* here, std::atomic<bool>* same, std::atomic<bool>* done) -> weft::task<> {
       const auto* before = weft::worker::current_strand();
       std::ignore = co_await weft::sleep_for(1ms);
-      same = before == &here && weft::worker::current_strand() == &here;
-      done = true;
-      done.notify_one();
-    });
+      *same = before == here && weft::worker::current_strand() == here;
+      *done = true;
+      done->notify_one();
+    };
+    weft::spawn(here, "test", check, &here, &same, &done);
     done.wait(false);
     CHECK(same);
     rt.stop();

@@ -1,6 +1,10 @@
 // What does it cost to make, await and destroy a task?
 #include <benchmark/benchmark.h>
 
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
 #include <tuple>
 #include <weft/runtime/ok.hpp>
 #include <weft/runtime/runtime.hpp>
@@ -23,6 +27,22 @@ void task_create_await_destroy(benchmark::State& state) {
   }(&state));
 }
 BENCHMARK(task_create_await_destroy);
+
+// The same with Boost.Asio's coroutines.
+[[gnu::noinline]] boost::asio::awaitable<int> asio_leaf(int n) { co_return n; }
+
+void peer_asio_awaitable(benchmark::State& state) {
+  boost::asio::io_context io{1};
+  boost::asio::co_spawn(
+      io,
+      [](benchmark::State* state) -> boost::asio::awaitable<void> {
+        int n = 0;
+        for (auto _ : *state) benchmark::DoNotOptimize(n += co_await asio_leaf(1));
+      }(&state),
+      boost::asio::detached);
+  io.run();
+}
+BENCHMARK(peer_asio_awaitable);
 
 void ok_of_a_value(benchmark::State& state) {
   weft::runtime rt;

@@ -52,7 +52,6 @@ void* frame_pool::take(std::size_t bytes) {
   const auto index = bytes == 0 ? 0 : (bytes - 1) / step;
   auto& c = classes_[index];
   if (c.free == nullptr) reclaim(returned_.exchange(nullptr, std::memory_order_acquire));
-  ++live_;
   if (auto* h = c.free) {
     c.free = h->next;
     --c.count;
@@ -60,13 +59,16 @@ void* frame_pool::take(std::size_t bytes) {
   }
   auto* h = static_cast<header*>(heap(sizeof(header) + (index + 1) * step));
   h->origin = reinterpret_cast<std::uintptr_t>(this) | index;
+  ++taken_;
   return h + 1;
 }
 
 void frame_pool::keep(header* h) noexcept {
-  --live_;
   auto& c = classes_[h->origin & (alignof(frame_pool) - 1)];
-  if (c.count >= kept) return std::free(h);
+  if (c.count >= kept) {
+    --taken_;
+    return std::free(h);
+  }
   h->next = c.free;
   c.free = h;
   ++c.count;
@@ -85,11 +87,12 @@ void frame_pool::retire::operator()(frame_pool* pool) const noexcept {
   for (auto& c : pool->classes_) {
     while (auto* h = c.free) {
       c.free = h->next;
+      --pool->taken_;
       std::free(h);
     }
   }
   // A frame that is still alive will ask this pool where to go: such a pool is never deleted.
-  if (pool->live_ == 0) delete pool;
+  if (pool->taken_ == 0) delete pool;
 }
 
 }  // namespace weft

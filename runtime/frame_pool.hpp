@@ -28,7 +28,6 @@ class alignas(64) frame_pool {
       if (auto* h = c.free) {
         c.free = h->next;
         --c.count;
-        ++pool->live_;
         return h + 1;
       }
     }
@@ -47,7 +46,6 @@ class alignas(64) frame_pool {
         h->next = c.free;
         c.free = h;
         ++c.count;
-        --on_this_thread.frames->live_;
         return;
       }
     }
@@ -82,7 +80,7 @@ class alignas(64) frame_pool {
   static header* retired() noexcept;
 
   std::array<size_class, largest / step> classes_;
-  std::int64_t live_ = 0;  // frames handed out and not yet back; the owner's view
+  std::int64_t taken_ = 0;  // from the heap and not given back to it, kept ones included; the owner's view
   // Frames freed elsewhere, newest first; pushed by compare-exchange, taken whole by the owner, so there is no ABA.
   // `retired()` once the worker is gone: whoever frees then frees to the heap.
   alignas(64) std::atomic<header*> returned_{nullptr};

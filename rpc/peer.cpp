@@ -50,11 +50,19 @@ peer::~peer() = default;
 
 namespace detail {
 
-channel::channel(rpc_runtime& rt, const std::string& address, const peer_options& options)
-    : owner_{rt},
-      channel_{grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments_for(options))} {}
+channel::channel(rpc_runtime& rt, const std::string& address, const peer_options& options) : owner_{rt} {
+  if (options.connections < 1) {
+    misuse("peer '" + address + "': it needs a connection, not " + std::to_string(options.connections));
+  }
+  auto arguments = arguments_for(options);
+  // Channels to one address share a connection otherwise.
+  if (options.connections > 1) arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  for (int i = 0; i < options.connections; ++i) {
+    connections_.emplace_back(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+  }
+}
 
-const client_method& channel::registered(const method_info& method) {
+const client_method& connection::registered(const method_info& method) {
   const auto known = methods_.find(&method);
   if (known != methods_.end()) return known->second;
   return methods_.emplace(&method, register_method(method.path, channel_)).first->second;

@@ -15,6 +15,9 @@ class channel;
 }
 
 struct peer_options {
+  /// Connections, which calls use in turn. gRPC reads all that has come on a connection in one go, beneath the worker's
+  /// loop: with thousands of calls in flight, several connections keep these pauses short. One is fastest otherwise.
+  int connections = 1;
   /// Ping an idle connection so often, and drop it when no answer comes for `keepalive_timeout`: without it a half-open
   /// connection hangs until the deadline. Zero: never.
   duration keepalive = std::chrono::seconds{20};
@@ -25,7 +28,7 @@ struct peer_options {
   std::map<std::string, int> arguments = {};
 };
 
-/// Where remote calls go: one address, one connection, made on demand and again when it breaks. Plain text, so loopback and
+/// Where remote calls go: one address, one connection or a few, made on demand and again when it breaks. Plain text, so loopback and
 /// Unix sockets only; other addresses are a misuse until there is TLS.
 ///
 /// One peer serves any number of clients, coroutines and strands at once. It must outlive their calls.

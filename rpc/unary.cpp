@@ -46,7 +46,8 @@ class unary_exchange final : public exchange, public operation, work, public poo
       refusal_ = unavailable("the runtime has ended");
       return false;
     }
-    reader_ = prepare_unary(channel_.grpc(), channel_.registered(method_), *context_, request_, queue.queue());
+    auto& way = channel_.next();
+    reader_ = prepare_unary(way.grpc(), way.registered(method_), *context_, request_, queue.queue());
     reader_->StartCall();
     reader_->Finish(&reply_, &status_, tag);
     return true;

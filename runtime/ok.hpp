@@ -86,17 +86,17 @@ class ok_task final : public task<T>::awaiter {
 /// exception is thrown. Exceptions pass through unchanged.
 template <class T>
   requires is_result<T>
-auto ok(T outcome) {
+[[nodiscard]] auto ok(T outcome) {
   return detail::ok_value<T>{std::move(outcome)};
 }
 template <class T>
   requires is_result<T>
-auto ok(task<T> child) {
+[[nodiscard]] auto ok(task<T> child) {
   return detail::ok_task<T>{std::move(child)};
 }
 template <awaitable A>
   requires(!is_result<A>) && is_result<await_result_t<A>>
-auto ok(A awaitable) {
+[[nodiscard]] auto ok(A awaitable) {
   return detail::ok_task<await_result_t<A>>{as_task(std::move(awaitable))};
 }
 

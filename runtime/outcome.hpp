@@ -11,7 +11,7 @@
 namespace weft {
 
 /// How a task ended: not yet, with a value, or with an exception. A std::variant of the three, in half the instructions,
-/// since it is set once and read once.
+/// since it is nearly always set once and read once.
 template <class T>
 class outcome {
  public:
@@ -20,28 +20,23 @@ class outcome {
   outcome() noexcept {}
   outcome(const outcome&) = delete;
   outcome& operator=(const outcome&) = delete;
-  ~outcome() {
-    if (state_ == state::value) {
-      std::destroy_at(&value_);
-    } else if (state_ == state::thrown) [[unlikely]] {
-      std::destroy_at(&thrown_);
-    }
-  }
+  ~outcome() { clear(); }
 
   bool has_value() const noexcept { return state_ == state::value; }
   bool threw() const noexcept { return state_ == state::thrown; }
 
-  /// Requires: neither was set.
+  /// Replaces what was set before: the destructor of a local may throw after `co_return`, and the handler of that exception
+  /// return something else. When a constructor throws, nothing is set.
   template <class... Args>
   void set(Args&&... args) noexcept(std::is_nothrow_constructible_v<stored, Args...>) {
-    assert(state_ == state::pending);
+    if (state_ != state::pending) [[unlikely]]
+      clear();
     ::new (static_cast<void*>(&value_)) stored(std::forward<Args>(args)...);
     state_ = state::value;
   }
-  /// Replaces a value: the destructor of a local may throw after `co_return`.
+  /// Replaces what was set before.
   void set_exception(std::exception_ptr e) noexcept {
-    if (state_ == state::value) std::destroy_at(&value_);
-    if (state_ == state::thrown) std::destroy_at(&thrown_);
+    clear();
     ::new (static_cast<void*>(&thrown_)) std::exception_ptr{std::move(e)};
     state_ = state::thrown;
   }
@@ -60,6 +55,15 @@ class outcome {
 
  private:
   enum class state : std::uint8_t { pending, value, thrown };
+
+  void clear() noexcept {
+    if (state_ == state::value) {
+      std::destroy_at(&value_);
+    } else if (state_ == state::thrown) [[unlikely]] {
+      std::destroy_at(&thrown_);
+    }
+    state_ = state::pending;
+  }
 
   [[noreturn, gnu::cold, gnu::noinline]] void rethrow() {
     assert(threw());

@@ -19,7 +19,7 @@ strand::~strand() {
   } else if (!on_home()) {
     misuse("strand '" + std::string{name_} + "' was destroyed on a worker that is not its home: destroy it on its own");
   }
-  if (head_ != nullptr) {
+  if (!empty()) {
     misuse("strand '" + std::string{name_} + "' was destroyed with work queued: stop what uses it and wait first");
   }
   if (ready_) home_.remove_ready(*this);
@@ -54,13 +54,7 @@ status strand::try_post(work& w) noexcept {
 
 void strand::enqueue(work& w) noexcept {
   if (w.counted) ++messages_;
-  w.next = nullptr;
-  if (head_ == nullptr) {
-    head_ = &w;
-  } else {
-    tail_->next = &w;
-  }
-  tail_ = &w;
+  (home_.firing_ ? due_ : queue_).push(w);
   if (!ready_) home_.push_ready(*this);
 }
 

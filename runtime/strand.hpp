@@ -18,7 +18,8 @@ struct strand_options {
   int worker = -1;               ///< Index of the home worker; -1: the first, which polls I/O.
 };
 
-/// A serial executor: what runs on it runs one after the other, in the order it was posted, on its home worker.
+/// A serial executor: what runs on it runs one after the other, in the order it was posted, on its home worker. What a
+/// timer resumes goes before the rest: it is late already, and a flood of other work must not make it later.
 ///
 /// Two kinds of entries. *Messages* are new work from outside: counted, refused when `limit` are queued or the strand is
 /// closed. *Resumptions* continue work that was admitted before: always accepted, never counted.
@@ -61,13 +62,30 @@ class strand {
  private:
   friend weft::worker;
 
+  bool empty() const noexcept { return due_.head == nullptr && queue_.head == nullptr; }
+  work& pop() noexcept {
+    auto& from = due_.head != nullptr ? due_ : queue_;
+    auto& w = *from.head;
+    from.head = w.next;
+    return w;
+  }
   void enqueue(work& w) noexcept;  // on the home worker
   bool on_home() const noexcept;
 
   weft::worker& home_;
   const char* name_;
-  work* head_ = nullptr;
-  work* tail_ = nullptr;
+  struct list {
+    work* head = nullptr;
+    work* tail = nullptr;
+
+    void push(work& w) noexcept {
+      w.next = nullptr;
+      (head == nullptr ? head : tail->next) = &w;
+      tail = &w;
+    }
+  };
+  list due_;  // posted by timers that expired: runs before the rest
+  list queue_;
   strand* next_ready_ = nullptr;
   std::uint32_t messages_ = 0;
   std::uint32_t limit_;

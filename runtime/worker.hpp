@@ -135,6 +135,7 @@ class worker {
   void run_strand(strand& s) noexcept;
   void push_ready(strand& s) noexcept;
   void remove_ready(strand& s) noexcept;
+  void poll_events() noexcept;
   void wait_for_events() noexcept;
   bool spin_for_events() noexcept;
   bool slice_over() noexcept;
@@ -152,6 +153,7 @@ class worker {
   bool slice_ended_ = false;
   int batch_left_ = 0;
   bool running_destroyed_ = false;
+  bool firing_ = false;  // timers expire: what they post is due
   strand* ready_head_ = nullptr;
   strand* ready_tail_ = nullptr;
   context* roots_ = nullptr;

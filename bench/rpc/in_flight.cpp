@@ -32,10 +32,11 @@ constexpr auto period = 10ms;
 constexpr auto promised = 10ms;
 
 constexpr std::string_view usage =
-    "usage: weft-bench in_flight [--quick] [--rounds N]\n\n"
+    "usage: weft-bench in_flight [--quick] [--rounds N] [--connections N]\n\n"
     "Lateness of a 10 ms ticker beside 10,000 calls in flight on its strand, started anew for 3 s a round.\n\n"
-    "  --rounds N  (3)\n"
-    "  --quick     one round\n\n"
+    "  --rounds N       (3)\n"
+    "  --connections N  of the client (1)\n"
+    "  --quick          one round\n\n"
     "Exits with 1 when the median of the rounds' p99.9 is above 10 ms, or a call failed.\n";
 
 struct figures {
@@ -84,31 +85,26 @@ task<> waves(Echo::client echo, figures* f, scope& s) {
   co_await std::move(ticker);
 }
 
-figures one_round() {
+figures one_round(int connections) {
   child_process server{{"in_flight", "--serve"}};
   const int port = announced_port(server, 10s);
   figures f;
   {
     rpc_runtime rt;
-    peer_options po;
-    if (getenv("CHUNK")) {
-      po.arguments["grpc.experimental.tcp_max_read_chunk_size"] = atoi(getenv("CHUNK"));
-      po.arguments["grpc.experimental.tcp_read_chunk_size"] = atoi(getenv("CHUNK"));
-      po.arguments["grpc.experimental.tcp_min_read_chunk_size"] = 1024;
-    }
-    peer to{rt, "127.0.0.1:" + std::to_string(port), po};
+    peer to{rt, "127.0.0.1:" + std::to_string(port), {.connections = connections}};
     sync_wait(rt, with_scope(&waves, Echo::client{to}, &f));
   }
   server.stop();
   return f;
 }
 
-int run_rounds(int rounds) {
+int run_rounds(int rounds, int connections) {
+  pin_to_core(client_core);
   std::vector<double> p999;
   bool failed = false;
   std::cout << "round  ticks  calls  most in flight  lateness p50 ms  p99 ms  p99.9 ms\n";
   for (int i = 0; i < rounds; ++i) {
-    const auto f = one_round();
+    const auto f = one_round(connections);
     const auto ms = [&](double p) {
       return std::chrono::duration<double, std::milli>(f.lateness.percentile(p)).count();
     };
@@ -130,6 +126,7 @@ int run_rounds(int rounds) {
 
 int run_in_flight(std::span<char* const> arguments) try {
   int rounds = 3;
+  int connections = 1;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string_view flag{arguments[i]};
     if (flag == "--help") {
@@ -138,19 +135,25 @@ int run_in_flight(std::span<char* const> arguments) try {
     }
     if (flag == "--serve") {
       parent_link parent;
+      pin_to_core(server_core);
       serve_weft(parent, {.delay = answer_after});
       return 0;
     }
+    const auto number = i + 1 < arguments.size() ? std::atoi(arguments[i + 1]) : 0;
     if (flag == "--quick") {
       rounds = 1;
-    } else if (flag == "--rounds" && i + 1 < arguments.size() && std::atoi(arguments[i + 1]) > 0) {
-      rounds = std::atoi(arguments[++i]);
+    } else if (flag == "--rounds" && number > 0) {
+      rounds = number;
+      ++i;
+    } else if (flag == "--connections" && number > 0) {
+      connections = number;
+      ++i;
     } else {
       std::cerr << "weft-bench in_flight: cannot use '" << flag << "'\n\n" << usage;
       return 2;
     }
   }
-  return run_rounds(rounds);
+  return run_rounds(rounds, connections);
 } catch (const std::exception& error) {
   std::cerr << "weft-bench in_flight: " << error.what() << '\n';
   return 1;

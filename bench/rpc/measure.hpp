@@ -39,6 +39,8 @@ std::chrono::nanoseconds process_cpu_time(pid_t pid = 0);
 
 /// Keeps the calling thread, and those that it starts from now on, on one core. Throws std::system_error.
 void pin_to_core(int core);
+inline constexpr int client_core = 0;
+inline constexpr int server_core = 1;
 
 /// One round of one contestant. Void when there was any error: a dead server makes a client fast.
 struct run_result {

@@ -34,8 +34,6 @@ using namespace std::chrono_literals;
 constexpr std::array concurrencies{1, 64, 512};
 constexpr std::size_t payload = 32;
 constexpr auto deadline = 5s;
-constexpr int client_core = 0;
-constexpr int server_core = 1;
 const channel_arguments client_arguments{};
 const channel_arguments server_arguments{};
 

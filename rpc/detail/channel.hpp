@@ -1,7 +1,10 @@
 #pragma once
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 #include <weft/rpc/detail/grpc.hpp>
 #include <weft/rpc/method.hpp>
 #include <weft/rpc/peer.hpp>
@@ -9,20 +12,36 @@
 
 namespace weft::detail {
 
+/// One connection of a peer.
+class connection {
+ public:
+  explicit connection(std::shared_ptr<grpc::Channel> channel) noexcept : channel_{std::move(channel)} {}
+
+  const client_method& registered(const method_info& method);
+  grpc::Channel& grpc() noexcept { return *channel_; }
+
+ private:
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unordered_map<const method_info*, client_method> methods_;
+};
+
 /// gRPC's side of a peer. On the polling worker, except for its construction.
 class channel {
  public:
   channel(rpc_runtime& rt, const std::string& address, const peer_options& options);
 
-  const client_method& registered(const method_info& method);
-  grpc::Channel& grpc() noexcept { return *channel_; }
+  /// The connections in turn.
+  connection& next() noexcept {
+    turn_ = turn_ + 1 == connections_.size() ? 0 : turn_ + 1;
+    return connections_[turn_];
+  }
   rpc_runtime& owner() noexcept { return owner_; }
   worker& home() noexcept { return owner_.worker_at(0); }
 
  private:
   rpc_runtime& owner_;
-  std::shared_ptr<grpc::Channel> channel_;
-  std::unordered_map<const method_info*, client_method> methods_;
+  std::vector<connection> connections_;
+  std::size_t turn_ = 0;
 };
 
 }  // namespace weft::detail

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <tuple>
+#include <vector>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/sleep.hpp>
 #include <weft/runtime/when_all.hpp>
@@ -55,6 +56,26 @@ TEST_SUITE("sleep") {
     const auto won = t.run(weft::race(weft::sleep_until(weft::never), weft::sleep_for(5ms)));
     CHECK(won.index() == 1);
     CHECK(t.clock.now() - begin <= 6ms);
+  }
+
+  TEST_CASE("tasks whose time has come go first, in their order, however much is queued on their strand") {
+    test::virtual_time t;
+    int left = 20'000;  // more than the worker runs before it looks at its timers
+    std::vector<int> left_at;
+    auto sleeper = [](weft::duration d, int* left, std::vector<int>* left_at) -> weft::task<> {
+      CHECK((co_await weft::sleep_for(d)).ok());
+      left_at->push_back(*left);
+    };
+    auto flood = [](weft::manual_clock* clock, weft::strand* here, int* left) -> weft::task<> {
+      for (int i = *left; i > 0; --i) CHECK(here->try_post([left] { --*left; }).ok());
+      clock->advance(10ms);
+      co_return;
+    };
+    t.run(weft::when_all(sleeper(5ms, &left, &left_at), sleeper(6ms, &left, &left_at),
+                         flood(&t.clock, &t.rt.control(), &left)));
+    REQUIRE(left_at.size() == 2);
+    CHECK(left_at[0] > 0);
+    CHECK(left_at[0] == left_at[1]);
   }
 
   TEST_CASE("in a task that is stopped a sleep ends at once with CANCELLED") {

@@ -20,6 +20,22 @@ weft::task<int> throws() {
   throw std::runtime_error{"boom"};
   co_return 0;
 }
+struct throws_when_destroyed {
+  ~throws_when_destroyed() noexcept(false) { throw std::runtime_error{"on the way out"}; }
+};
+weft::task<std::string> returns_twice() {
+  try {
+    throws_when_destroyed last;
+    co_return std::string(100, '1');
+  } catch (const std::runtime_error&) {
+    co_return std::string(100, '2');
+  }
+}
+weft::task<std::string> returns_and_throws() {
+  throws_when_destroyed last;
+  co_return std::string(100, '1');
+}
+
 weft::task<weft::result<int>> fails() { co_return weft::not_found("no seven"); }
 weft::task<weft::result<int>> succeeds() { co_return 7; }
 
@@ -40,6 +56,12 @@ TEST_SUITE("task") {
   TEST_CASE("an exception comes out of the co_await") {
     test::virtual_time t;
     CHECK_THROWS_WITH(t.run(throws()), "boom");
+  }
+
+  TEST_CASE("what is thrown after co_return, or returned again after that, replaces the value") {
+    test::virtual_time t;
+    CHECK(t.run(returns_twice()) == std::string(100, '2'));
+    CHECK_THROWS_WITH(t.run(returns_and_throws()), "on the way out");
   }
 
   TEST_CASE("a million ready awaits need constant stack") {

@@ -1,0 +1,76 @@
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <weft/rpc/peer.hpp>
+#include <weft/rpc/rpc_runtime.hpp>
+#include <weft/rpc/server.hpp>
+#include <weft/runtime/sync_wait.hpp>
+
+#include "../support/echo_service.hpp"
+
+using test::v1::Echo;
+using test::v1::EchoRequest;
+
+namespace {
+
+// Connections to `port` of this machine, as the kernel lists them, one line for each end.
+int connections_to(int port) {
+  constexpr unsigned established = 1;
+  int found = 0;
+  for (const char* table : {"/proc/self/net/tcp", "/proc/self/net/tcp6"}) {
+    std::ifstream in{table};
+    for (std::string line; std::getline(in, line);) {
+      unsigned remote_port = 0;
+      unsigned state = 0;
+      if (std::sscanf(line.c_str(), " %*d: %*[0-9A-F]:%*x %*[0-9A-F]:%x %x", &remote_port, &state) == 2 &&
+          remote_port == static_cast<unsigned>(port) && state == established) {
+        ++found;
+      }
+    }
+  }
+  return found;
+}
+
+weft::task<int> calls_that_succeed(Echo::client client, int calls) {
+  int succeeded = 0;
+  for (int i = 0; i < calls; ++i) {
+    const auto reply = co_await client.Say(EchoRequest{});
+    succeeded += reply.ok() ? 1 : 0;
+  }
+  co_return succeeded;
+}
+
+}  // namespace
+
+TEST_SUITE("peer") {
+  TEST_CASE("calls use a peer's connections in turn, one unless it is told otherwise") {
+    for (const int connections : {1, 3}) {
+      CAPTURE(connections);
+      weft::rpc_runtime rt;
+      test::echo_service service{rt};
+      weft::server server{rt};
+      server.add(service);
+      REQUIRE(server.start().ok());
+      {
+        weft::peer peer{rt, server.address(), {.connections = connections}};
+        CHECK(weft::sync_wait(rt, calls_that_succeed({peer}, 6)) == 6);
+        CHECK(connections_to(server.port()) == connections);
+      }
+      server.stop();
+      service.stop_and_wait();
+    }
+  }
+
+  TEST_CASE("addresses whose traffic would leave the machine in plain text are told from local ones") {
+    for (const char* local : {"127.0.0.1:80", "localhost:80", "[::1]:80", "unix:/run/a.sock", "unix-abstract:a"}) {
+      CAPTURE(local);
+      CHECK(weft::is_local_address(local));
+    }
+    for (const char* remote : {"10.0.0.1:80", "example.org:80", "0.0.0.0:80", "[::]:80", "dns:///localhost:80", ""}) {
+      CAPTURE(remote);
+      CHECK_FALSE(weft::is_local_address(remote));
+    }
+  }
+}

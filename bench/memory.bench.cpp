@@ -37,9 +37,7 @@ void bytes_per_suspended_player(benchmark::State& state) {
               for (std::size_t i = 0; i < players; ++i)
                 std::ignore = scope.start(player, s, go, "player " + std::to_string(i));
               f->started = in_use();
-              for (int i = 0; i < 3; ++i) {
-                std::ignore = co_await weft::sleep_for(std::chrono::milliseconds{10});
-              }
+              while (s->running() < players) co_await weft::yield{};
               f->waiting = in_use();
               go->set();
             },

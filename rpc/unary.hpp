@@ -58,7 +58,9 @@ class unary_call final : public call_of<Reply>, detail::exchange::owner {
 
  private:
   const char* name() const noexcept override { return method_.path; }
-  status depart(worker& home, time_point deadline) noexcept override { return exchange_->start(*this, home, deadline); }
+  status depart(worker& home, time_point deadline, const context*) noexcept override {
+    return exchange_->start(*this, home, deadline);
+  }
   void cancel() noexcept override { exchange_->cancel(); }
   void arrived() noexcept override { this->came_back(); }
   result<Reply> take_reply() override {

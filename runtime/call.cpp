@@ -16,16 +16,18 @@ void call_operation::begin(const context& ctx, duration limit) noexcept {
     return;
   }
   auto& home = ctx.home().home();
-  begin(home, std::min(ctx.deadline(), saturating_add(home.now(), limit)));
+  begin(home, std::min(ctx.deadline(), saturating_add(home.now(), limit)), &ctx);
 }
 
-void call_operation::begin(worker& home, time_point deadline) noexcept {
+void call_operation::begin(worker& home, time_point deadline) noexcept { begin(home, deadline, nullptr); }
+
+void call_operation::begin(worker& home, time_point deadline, const context* caller) noexcept {
   assert(!begun_);
   begun_ = true;
   away_ = true;
   // Checked here for every kind of call: gRPC rounds deadlines up to milliseconds.
   early_ = deadline <= home.now() ? deadline_exceeded("the deadline had passed before the call began")
-                                  : depart(home, deadline);
+                                  : depart(home, deadline, caller);
   if (!early_.ok()) {
     away_ = false;
     settle();

@@ -46,6 +46,8 @@ class call_listener {
  public:
   /// Once, on the caller's worker. May let go of the call.
   virtual void completed() noexcept = 0;
+  /// The task that waits, on the caller's worker; null when none does.
+  virtual const context* waiting_task() const noexcept { return nullptr; }
 
  protected:
   ~call_listener() = default;
@@ -78,14 +80,16 @@ class call_operation : public pooled {
 
   /// What is called, for dumps: "/lobby.v1.Chat/Say".
   virtual const char* name() const noexcept { return "call"; }
+  /// See `wait::blocked_by`.
+  virtual const context* blocked_by() const noexcept { return nullptr; }
 
   struct holder {
     void operator()(call_operation* c) const noexcept { c->let_go(); }
   };
 
  protected:
-  /// Sends it; returns ok when it is away now, otherwise why it did not go.
-  virtual status depart(worker& home, time_point deadline) noexcept = 0;
+  /// Sends it; returns ok when it is away now, otherwise why it did not go. `caller` is the task on whose behalf, or null.
+  virtual status depart(worker& home, time_point deadline, const context* caller) noexcept = 0;
   /// Tells the other side that nobody waits any more. It is away.
   virtual void cancel() noexcept = 0;
   /// True while something else refers to it.
@@ -97,8 +101,10 @@ class call_operation : public pooled {
   void end_if_done() noexcept;
 
   const status& early() const noexcept { return early_; }
+  const call_listener* listener() const noexcept { return listener_; }
 
  private:
+  void begin(worker& home, time_point deadline, const context* caller) noexcept;
   void settle() noexcept;
 
   call_listener* listener_ = nullptr;
@@ -138,6 +144,8 @@ class call_awaiter_base : wait, call_listener {
  private:
   void on_stop() noexcept override;
   void completed() noexcept override { finish(); }
+  const context* waiting_task() const noexcept override { return ctx(); }
+  const context* blocked_by() const noexcept override { return operation_->blocked_by(); }
   call_operation* operation_ = nullptr;
 };
 

@@ -41,6 +41,7 @@ void context::enter() noexcept {
   if (head != nullptr) head->previous_ = this;
   head = this;
   if (parent_ != nullptr) {
+    if (handler_ == nullptr && !begins_chain_) handler_ = parent_->handler_;
     if (!shielded_) {
       limit_deadline(parent_->deadline_);
       stopped_ = parent_->stopped_;

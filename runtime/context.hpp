@@ -7,6 +7,7 @@
 namespace weft {
 
 class context;
+class service_call;
 class strand;
 class worker;
 
@@ -19,6 +20,8 @@ class wait : public work {
   const char* what() const noexcept { return what_; }
   void* where() const noexcept { return where_; }
   time_point since() const noexcept { return since_; }
+  /// The task in this worker that has to go on before this wait can end; null when that is not known, or no task.
+  virtual const context* blocked_by() const noexcept { return nullptr; }
 
  protected:
   explicit wait(const char* what) noexcept : what_{what} {}
@@ -81,6 +84,13 @@ class context {
   /// Before `enter`: it has another parent, on the same strand.
   void become_child_of(context& parent) noexcept { parent_ = &parent; }
 
+  /// The handler of a service that this task is part of; null outside of handlers, and where a new chain of calls began.
+  service_call* handler() const noexcept { return handler_; }
+  /// Before `enter`: it is that handler.
+  void is_handler(service_call& c) noexcept { handler_ = &c; }
+  /// Before `enter`: what it calls does not descend from the handler it is part of.
+  void begins_chain() noexcept { begins_chain_ = true; }
+
   /// Between `leave` and `enter`, for a root: it belongs to another strand.
   void rehome(strand& there) noexcept { strand_ = &there; }
 
@@ -108,9 +118,11 @@ class context {
   wait* waiting_ = nullptr;
   time_point deadline_ = never;
   const char* name_;
+  service_call* handler_ = nullptr;
   bool entered_ = false;
   bool stopped_ = false;
   bool shielded_ = false;
+  bool begins_chain_ = false;
 };
 
 }  // namespace weft

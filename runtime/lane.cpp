@@ -1,7 +1,6 @@
 #include <weft/runtime/lane.hpp>
 
 #include <string>
-#include <tuple>
 
 namespace weft {
 
@@ -36,7 +35,7 @@ void lane::state::start_next() {
   auto job = std::move(jobs.front());
   jobs.pop_front();
   ++running;
-  std::ignore = owner.start(std::move(job), options.name);
+  owner.start_job(std::move(job), options.name);
 }
 
 lane::turn::~turn() {

@@ -12,6 +12,13 @@ scope::~scope() {
 
 void scope::stop() noexcept { ctx_.stop(); }
 
+void scope::start_job(task<> job, const char* name) {
+  auto* c = new detail::scope_child<void>{*this, ctx_, name};
+  c->own_context().begins_chain();
+  ++running_;
+  c->start(std::move(job));
+}
+
 void scope::child_ended(std::exception_ptr thrown) noexcept {
   if (thrown && !thrown_) {
     thrown_ = std::move(thrown);

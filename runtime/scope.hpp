@@ -3,10 +3,12 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 #include <weft/runtime/child.hpp>
 #include <weft/runtime/config.hpp>
 #include <weft/runtime/sleep.hpp>
+#include <weft/runtime/wait_cycle.hpp>
 #include <weft/runtime/wait_list.hpp>
 
 namespace weft {
@@ -89,6 +91,10 @@ class scope {
     if (slept.ok()) co_await std::invoke(f, std::move(args)...);
   }
 
+  friend class lane;
+  // A job of a lane: nobody awaits it, so its calls descend from nobody.
+  void start_job(task<> job, const char* name);
+
   class join_awaiter final : wait {
    public:
     explicit join_awaiter(scope& s) noexcept : wait{"scope"}, scope_{s} {}
@@ -134,7 +140,8 @@ class [[nodiscard("bind it to a name, or to std::ignore")]] started {
     if (!done()) child_->own_context().stop();
   }
 
-  /// Waits for its end. Cancel: where T is a result or a status, the waiter gets CANCELLED at once and the task goes on;
+  /// Waits for its end. A task that itself waits, directly or not, for the one that awaits it here would never end: that is
+  /// ABORTED with the path, or, where T is no result, thrown as `wait_cycle`. Cancel: where T is a result or a status, the waiter gets CANCELLED at once and the task goes on;
   /// otherwise the wait lasts until the task has ended. An exception of the task is rethrown here too.
   auto operator co_await() && noexcept { return awaiter{*child_}; }
 
@@ -145,13 +152,19 @@ class [[nodiscard("bind it to a name, or to std::ignore")]] started {
     ~awaiter() { child_.release(); }
     bool await_ready() const noexcept { return child_.has_ended(); }
     template <task_promise_type P>
-    WEFT_NOINLINE bool await_suspend(std::coroutine_handle<P> h) noexcept {
+    WEFT_NOINLINE bool await_suspend(std::coroutine_handle<P> h) {
       auto* const where = __builtin_return_address(0);
+      cycle_ = find_wait_cycle(h.promise().ctx(), child_.own_context());
+      if (!cycle_.empty()) return false;
       if constexpr (is_result<T>) return child_.joiners().wait_in(*this, h, h.promise().ctx(), where);
       child_.joiners().wait_to_the_end_in(*this, h, h.promise().ctx(), where);
       return true;
     }
     T await_resume() {
+      if (!cycle_.empty()) {
+        if constexpr (is_result<T>) return aborted("deadlock: " + cycle_);
+        throw wait_cycle{cycle_};
+      }
       if constexpr (is_result<T>) {
         if (stopped() && !child_.has_ended()) return cancelled("stopped while waiting for a started task");
       }
@@ -159,10 +172,12 @@ class [[nodiscard("bind it to a name, or to std::ignore")]] started {
     }
 
    private:
+    const context* blocked_by() const noexcept override { return &child_.own_context(); }
     void on_stop() noexcept override {
       if constexpr (is_result<T>) listed_wait::on_stop();  // else there is no value before the task has ended
     }
     detail::scope_child<T>& child_;
+    std::string cycle_;
   };
 
   detail::scope_child<T>* child_;

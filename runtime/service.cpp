@@ -1,9 +1,12 @@
 #include <weft/runtime/service.hpp>
 
+#include <algorithm>
+#include <cstring>
 #include <tuple>
 #include <weft/runtime/misuse.hpp>
 #include <weft/runtime/spawn.hpp>
 #include <weft/runtime/sync_wait.hpp>
+#include <weft/runtime/wait_cycle.hpp>
 #include <weft/runtime/with_timeout.hpp>
 #include <weft/runtime/worker.hpp>
 
@@ -18,6 +21,82 @@ void service_call::caller_gone() noexcept {
   caller_gone_ = true;
   if (stage_ == stage::running) own_ctx_.stop();
 }
+
+void service_call::becomes(kind k) noexcept {
+  kind_ = k;
+  // Stop of the handlers must reach neither who looks on nor who stops them.
+  if (k == kind::background) own_ctx_.become_child_of(to_.tasks_);
+  if (k == kind::observer || k == kind::control) own_ctx_.become_root();
+}
+
+const std::shared_ptr<const lineage>& service_call::passes_on() {
+  if (mode_ == reentrancy::interleaved) return lineage_;  // it keeps nobody out
+  if (!passed_on_) passed_on_ = std::make_shared<const lineage>(lineage{&to_, number_, lineage_});
+  return passed_on_;
+}
+
+// Calls `on_tick` from the strand. On the service's worker.
+class service::ticker final : timer, work {
+ public:
+  explicit ticker(service& s) noexcept : service_{s} {}
+
+  void every(duration period) noexcept {
+    period_ = period;
+    last_ = service_.strand_->home().read_clock();
+    due_ = last_;
+    arm_next();
+  }
+  void end() noexcept {
+    period_ = duration::zero();
+    timer::cancel();
+  }
+  bool active() const noexcept { return armed() || queued_; }
+  bool queued() const noexcept { return queued_; }
+
+  /// The exclusive handler that was in progress has ended.
+  void go_on() noexcept {
+    if (waits_) queue();
+  }
+
+ private:
+  void arm_next() noexcept {
+    if (period_ <= duration::zero()) return end();
+    const auto now = service_.strand_->home().now();
+    due_ += std::max<duration::rep>(1, (now - due_) / period_ + 1) * period_;
+    service_.strand_->home().timers().arm(*this, due_);
+  }
+  void queue() noexcept {
+    waits_ = false;
+    queued_ = true;
+    service_.strand_->post(*this);
+  }
+  void expired() noexcept override { queue(); }
+  void run() noexcept override {
+    queued_ = false;
+    if (period_ <= duration::zero()) return service_.tell_progress();
+    if (!service_.exclusive_.empty()) {
+      waits_ = true;
+      return;
+    }
+    const auto now = service_.strand_->home().read_clock();
+    ++service_.counters_.ticks;
+    try {
+      service_.on_tick(now - std::exchange(last_, now));
+    } catch (...) {
+      ++service_.counters_.threw;
+      detail::report_escaped(service_.strand_->home(), "on_tick", std::current_exception());
+    }
+    arm_next();
+    service_.tell_progress();
+  }
+
+  service& service_;
+  duration period_{};
+  time_point last_;
+  time_point due_;
+  bool queued_ = false;
+  bool waits_ = false;
+};
 
 service::service(runtime& rt, service_options options)
     : owner_{rt},
@@ -35,13 +114,17 @@ service::~service() {
     misuse(std::string{"service '"} + options_.name + "' was destroyed with " + std::to_string(running_ + own_tasks_) +
            " calls and tasks running and " + std::to_string(mailbox_.size() + arriving_) + " waiting: stop it first");
   }
+  if (ticker_ && ticker_->active()) {
+    misuse(std::string{"service '"} + options_.name + "' was destroyed while it ticks: stop it first");
+  }
 }
+
+void service::on_tick(duration) {}
+bool service::plays_on(const char*) const { return false; }
+bool service::played_out() const { return true; }
+task<> service::snapshot() { co_return; }
 
 bool service::on_home() const noexcept { return worker::current() == &strand_->home(); }
-
-bool service::can_start() const noexcept {
-  return running_ < (options_.reentrancy == reentrancy::exclusive ? 1 : options_.running);
-}
 
 void service::assert_here() const noexcept {
 #if WEFT_DEBUG
@@ -55,24 +138,36 @@ void service::assert_here() const noexcept {
 
 status service::stopped_error() const { return unavailable(std::string{"service '"} + options_.name + "' is stopped"); }
 
-status service::admit() noexcept {
-  if (stopping_) {
-    ++counters_.refused;
-    return stopped_error();
+reentrancy service::mode_of(const service_call& c) const noexcept {
+  for (const auto& [method, mode] : modes_) {
+    if (method == c.method() || std::strcmp(method, c.method()) == 0) return mode;
   }
+  return options_.reentrancy;
+}
+
+status service::admit(const service_call& c) noexcept {
+  status why;
   const auto waiting = mailbox_.size() + arriving_;
-  if (waiting >= options_.mailbox && (waiting != 0 || !can_start())) {
-    ++counters_.refused;
-    return resource_exhausted(std::string{"service '"} + options_.name + "' has " + std::to_string(waiting) +
-                              " calls waiting");
+  if (stopping_) {
+    why = stopped_error();
+  } else if (retiring_ && !plays_on(c.method())) {
+    why = unavailable(std::string{"service '"} + options_.name + "' is retiring");
+  } else if (waiting >= options_.mailbox && (waiting != 0 || !can_start(c))) {
+    why = resource_exhausted(std::string{"service '"} + options_.name + "' has " + std::to_string(waiting) +
+                             " calls waiting");
+  } else if (waiting_bytes_ + c.bytes_ > options_.mailbox_bytes) {
+    why = resource_exhausted(std::string{"service '"} + options_.name + "' has " + std::to_string(waiting_bytes_) +
+                             " bytes of requests waiting, and " + std::to_string(c.bytes_) + " are too many more");
   }
-  return {};
+  if (!why.ok()) ++counters_.refused;
+  return why;
 }
 
 status service::submit(service_call& c) noexcept {
   if (!on_home()) return strand_->post(c) ? status{} : unavailable("the runtime has ended");
+  c.mode_ = mode_of(c);
   if (c.kind_ == service_call::kind::call) {
-    if (auto s = admit(); !s.ok()) return s;
+    if (auto s = admit(c); !s.ok()) return s;
     ++arriving_;
     c.admitted_ = true;
   }
@@ -80,19 +175,57 @@ status service::submit(service_call& c) noexcept {
   return {};
 }
 
+void service::refuse(service_call& c, status why) noexcept {
+  c.stage_ = service_call::stage::done;
+  c.refused(std::move(why));
+}
+
 void service::arrived(service_call& c) noexcept {
   if (c.kind_ != service_call::kind::call) return start(c);
+  c.mode_ = mode_of(c);
   if (c.admitted_) {
     --arriving_;
-  } else if (auto s = admit(); !s.ok()) {
-    c.stage_ = service_call::stage::done;
-    return c.refused(std::move(s));
+  } else if (auto s = admit(c); !s.ok()) {
+    return refuse(c, std::move(s));
   }
-  if (mailbox_.empty() && can_start()) {
-    start(c);
-  } else {
-    mailbox_.push_back(&c);
+  if (can_start(c) && goes_before_waiting(c)) return start(c);
+
+  const auto* caller = c.caller();
+  const auto* blocker = blocker_of(c);
+  if (caller != nullptr && blocker != nullptr) {
+    if (auto path = find_wait_cycle(*caller, *blocker); !path.empty()) {
+      ++counters_.deadlocked;
+      return refuse(c, aborted("deadlock: " + path));
+    }
   }
+  enqueue(c);
+}
+
+bool service::can_start(const service_call& c) const noexcept {
+  if (c.mode_ == reentrancy::interleaved) return running_ < options_.running;
+  if (exclusive_.empty()) return running_ < options_.running;
+  return c.lineage_ && c.lineage_->contains(*this, exclusive_.back()->number_);
+}
+
+// Calls of one mode keep the order in which they came.
+bool service::goes_before_waiting(const service_call& c) const noexcept {
+  if (mailbox_.empty()) return true;
+  return c.mode_ == reentrancy::interleaved ? waiting_interleaved_ == 0 : !exclusive_.empty();
+}
+
+void service::enqueue(service_call& c) noexcept {
+  mailbox_.push_back(&c);
+  waiting_bytes_ += c.bytes_;
+  if (c.mode_ == reentrancy::interleaved) ++waiting_interleaved_;
+  if (c.lineage_) ++waiting_descendants_;
+}
+
+void service::dequeue(std::deque<service_call*>::iterator at) noexcept {
+  const auto& c = **at;
+  waiting_bytes_ -= c.bytes_;
+  if (c.mode_ == reentrancy::interleaved) --waiting_interleaved_;
+  if (c.lineage_) --waiting_descendants_;
+  mailbox_.erase(at);
 }
 
 void service::start(service_call& c) noexcept {
@@ -100,37 +233,56 @@ void service::start(service_call& c) noexcept {
   if (c.caller_gone_) {
     ++counters_.abandoned;
     why = cancelled("the caller has gone");
-  } else if (aborting_ && c.kind_ != service_call::kind::control) {
+  } else if (aborting_ && (c.kind_ == service_call::kind::call || c.kind_ == service_call::kind::background)) {
     ++counters_.refused;
     why = stopped_error();
   } else if (strand_->home().now() >= c.own_ctx_.deadline()) {
     ++counters_.expired;
     why = deadline_exceeded("the deadline passed while the call was waiting");
-  } else {
-    if (c.kind_ == service_call::kind::call) {
+  }
+  if (!why.ok()) {
+    refuse(c, std::move(why));
+    return tell_progress();
+  }
+  switch (c.kind_) {
+    case service_call::kind::call:
       if (running_++ == 0) handlers_.enter();
       ++counters_.started;
-    } else if (c.kind_ == service_call::kind::background) {
+      c.own_ctx_.is_handler(c);
+      if (c.mode_ == reentrancy::exclusive) {
+        if (!exclusive_.empty()) ++counters_.reentered;
+        c.number_ = ++exclusive_started_;
+        exclusive_.push_back(&c);
+      }
+      break;
+    case service_call::kind::observer: ++observers_; break;
+    case service_call::kind::background:
       if (own_tasks_++ == 0) tasks_.enter();
-    }
-    c.stage_ = service_call::stage::running;
-    c.own_ctx_.enter();
-    c.start_handler();
-    return;
+      break;
+    case service_call::kind::control: break;
   }
-  c.stage_ = service_call::stage::done;
-  c.refused(std::move(why));
-  tell_if_stopped();
+  c.stage_ = service_call::stage::running;
+  c.own_ctx_.enter();
+  c.start_handler();
 }
 
+// What could start is in front, except for interleaved calls behind exclusive ones and descendants of who is in progress.
 void service::start_waiting() noexcept {
   start_more_.queued = false;
-  while (!mailbox_.empty() && can_start()) {
-    auto& c = *mailbox_.front();
-    mailbox_.pop_front();
-    start(c);
+  for (auto at = mailbox_.begin(); at != mailbox_.end();) {
+    if (!can_start(**at)) {
+      if (waiting_interleaved_ == 0 && waiting_descendants_ == 0) break;
+      ++at;
+      continue;
+    }
+    auto& c = **at;
+    const auto position = at - mailbox_.begin();
+    dequeue(at);
+    start(
+        c);  // may end at once, and change the mailbox through what it calls: nothing arrives inline, so only shrink it
+    at = mailbox_.begin() + std::min<std::ptrdiff_t>(position, std::ssize(mailbox_));
   }
-  tell_if_stopped();  // an abort may have emptied the mailbox since this was queued
+  tell_progress();  // an abort may have emptied the mailbox since this was queued
 }
 
 void service::handler_ended(service_call& c, const std::exception_ptr& thrown) noexcept {
@@ -140,30 +292,41 @@ void service::handler_ended(service_call& c, const std::exception_ptr& thrown) n
   }
   c.stage_ = service_call::stage::done;
   c.own_ctx_.leave();
-  if (c.kind_ == service_call::kind::control) return;
-  if (c.kind_ == service_call::kind::background) {
-    if (--own_tasks_ == 0) tasks_.leave();
-  } else if (--running_ == 0) {
-    handlers_.leave();
+  switch (c.kind_) {
+    case service_call::kind::call:
+      if (c.mode_ == reentrancy::exclusive) {
+        std::erase(exclusive_, &c);
+        if (exclusive_.empty() && ticker_) ticker_->go_on();
+      }
+      if (--running_ == 0) handlers_.leave();
+      break;
+    case service_call::kind::observer: --observers_; break;
+    case service_call::kind::background:
+      if (--own_tasks_ == 0) tasks_.leave();
+      break;
+    case service_call::kind::control: return;
   }
   // Not from beneath this handler: a chain of calls that end at once would grow the stack.
   if (!mailbox_.empty() && !std::exchange(start_more_.queued, true)) strand_->post(start_more_);
-  tell_if_stopped();
+  tell_progress();
 }
 
-void service::tell_if_stopped() noexcept {
-  if (!stopping_ || running_ != 0 || arriving_ != 0 || !mailbox_.empty() || start_more_.queued) return;
+const context* service::blocker_of(const service_call& c) const noexcept {
+  if (c.stage_ == service_call::stage::running) return &c.own_ctx_;
+  if (c.stage_ == service_call::stage::done || c.mode_ != reentrancy::exclusive || exclusive_.empty()) return nullptr;
+  return &exclusive_.back()->own_ctx_;
+}
+
+void service::tell_progress() noexcept {
+  if (running_ != 0 || arriving_ != 0 || !mailbox_.empty() || start_more_.queued) return;
+  if (retiring_ && !stopping_ && played_out()) played_out_.set();
+  if (!stopping_ || observers_ != 0) return;
   tasks_.stop();
-  if (own_tasks_ == 0) stopped_.set();
-}
-
-void service::begin_own(service_call& c, service_call::kind k) noexcept {
-  c.kind_ = k;
-  if (k == service_call::kind::control) {
-    c.own_ctx_.become_root();  // stop of the handlers must not end it
-  } else {
-    c.own_ctx_.become_child_of(tasks_);
+  if (ticker_) {
+    ticker_->end();
+    if (ticker_->queued()) return;  // it tells again
   }
+  if (own_tasks_ == 0) stopped_.set();
 }
 
 void service::begin_stop(stop_mode mode) noexcept {
@@ -173,11 +336,11 @@ void service::begin_stop(stop_mode mode) noexcept {
     handlers_.stop();
     while (!mailbox_.empty()) {
       auto& c = *mailbox_.front();
-      mailbox_.pop_front();
+      dequeue(mailbox_.begin());
       start(c);
     }
   }
-  tell_if_stopped();
+  tell_progress();
 }
 
 task<> service::finish_stop(stop_mode mode) {
@@ -186,13 +349,57 @@ task<> service::finish_stop(stop_mode mode) {
 }
 
 task<> service::stop(stop_mode mode) {
-  auto finished = [this, mode] { return finish_stop(mode); };
-  auto operation = std::make_unique<detail::function_call<decltype(finished)>>(*this, std::move(finished));
-  begin_own(*operation, service_call::kind::control);
-  weft::call<unit> c{held_call<unit>{operation.release()}, within{duration::max()}};
-  std::ignore = co_await shield(std::move(c), duration::max());
+  std::ignore = co_await shield(
+      as_kind(
+          service_call::kind::control, [this, mode] { return finish_stop(mode); }, within{duration::max()}),
+      duration::max());
+}
+
+// 1. `retiring_`: only what plays on is let in.
+// 2. Played out, with nothing running or waiting: `stopping_` in the same step, so that nothing comes in between.
+//    Or the limit is over: what still runs is stopped.
+// 3. Nothing of the service runs any more: the snapshot.
+task<bool> service::finish_retire(duration limit) {
+  retiring_ = true;
+  tell_progress();
+  const bool played = (co_await with_timeout(limit, played_out_.wait())).ok();
+  co_await finish_stop(played ? stop_mode::drain : stop_mode::abort);
+  co_await shield(snapshot(), limit);
+  co_return played;
+}
+
+task<bool> service::retire(duration limit) {
+  auto played = co_await shield(
+      as_kind(
+          service_call::kind::control, [this, limit] { return finish_retire(limit); }, within{duration::max()}),
+      duration::max());
+  co_return played.ok() && *played;
 }
 
 void service::stop_and_wait(stop_mode mode) { sync_wait(owner_, stop(mode)); }
+
+void service::tick_every(duration period) {
+  const auto queued = strand_->try_post([this, period] {
+    if (stopping_) return;
+    if (!ticker_) ticker_ = std::make_unique<ticker>(*this);
+    ticker_->every(period);
+  });
+  if (!queued.ok()) owner_.log(std::string{"service '"} + options_.name + "': tick_every: " + queued.to_string());
+}
+
+void service::keep(std::shared_ptr<ticket_base> t) { tickets_.emplace(t->serial(), std::move(t)); }
+
+void service::ticket_done(std::uint64_t serial) noexcept {
+  tickets_done_.push_back(serial);
+  while (tickets_done_.size() > options_.tickets) {
+    tickets_.erase(tickets_done_.front());
+    tickets_done_.pop_front();
+  }
+}
+
+std::shared_ptr<ticket_base> service::find_ticket(std::uint64_t serial) const noexcept {
+  const auto found = tickets_.find(serial);
+  return found == tickets_.end() ? nullptr : found->second;
+}
 
 }  // namespace weft

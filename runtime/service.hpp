@@ -1,85 +1,51 @@
 #pragma once
-#include <concepts>
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <map>
 #include <memory>
-#include <optional>
-#include <string>
-#include <tuple>
-#include <type_traits>
 #include <utility>
+#include <vector>
 #include <weft/runtime/call.hpp>
-#include <weft/runtime/child.hpp>
 #include <weft/runtime/event.hpp>
 #include <weft/runtime/runtime.hpp>
+#include <weft/runtime/service_call.hpp>
 #include <weft/runtime/strand.hpp>
 #include <weft/runtime/task.hpp>
 #include <weft/runtime/timer_wheel.hpp>
 
 namespace weft {
 
-class service;
-
-/// Whether a service takes the next call while a handler of its is suspended.
-enum class reentrancy : std::uint8_t {
-  interleaved,  ///< Yes. What a handler read before a co_await may have changed after it.
-  exclusive,    ///< No: one handler at a time, in order of arrival.
-};
+class ticket_base;
+template <class R>
+class ticket;
+namespace detail {
+template <class R>
+class posted_call;
+}
 
 struct service_options {
   const char* name = "service";    ///< For dumps, logs, and the text of errors; must outlive the service.
   int worker = -1;                 ///< Home worker of its own strand; -1: the one that polls I/O.
   weft::strand* strand = nullptr;  ///< Share this strand instead; it must outlive the service.
-  weft::reentrancy reentrancy = weft::reentrancy::interleaved;
-  std::uint32_t mailbox = 1'024;   ///< Calls that may wait; one more gets RESOURCE_EXHAUSTED.
-  std::uint32_t running = 65'536;  ///< Handlers that may be in progress; further calls wait in the mailbox.
+  weft::reentrancy reentrancy = weft::reentrancy::interleaved;  ///< Of methods that are not told otherwise.
+  std::uint32_t mailbox = 1'024;             ///< Calls that may wait; one more gets RESOURCE_EXHAUSTED.
+  std::size_t mailbox_bytes = 64ULL << 20U;  ///< Bytes of requests that may wait, where their size is known.
+  std::uint32_t running = 65'536;            ///< Handlers that may be in progress; further calls wait in the mailbox.
+  std::uint32_t tickets = 1'024;             ///< Tickets that can be asked for by number after they are done.
 };
 
 struct service_counters {
-  std::uint64_t started = 0;    ///< Handlers started.
-  std::uint64_t refused = 0;    ///< Full or stopped.
-  std::uint64_t expired = 0;    ///< Deadline passed in the mailbox: never ran.
-  std::uint64_t abandoned = 0;  ///< Caller went while the call was in the mailbox: never ran.
-  std::uint64_t threw = 0;      ///< Handlers that ended by an exception.
-};
-
-/// A call as its service sees it: in the mailbox, then running. Base of local calls and of calls from other processes.
-/// On the service's worker.
-class service_call : public work {
- public:
-  service_call(service& to, const char* method) noexcept;
-
-  const char* method() const noexcept { return own_ctx_.name(); }
-  context& own_context() noexcept { return own_ctx_; }
-
- protected:
-  ~service_call() = default;
-
-  enum class stage : std::uint8_t { mailbox, running, done };
-  stage at() const noexcept { return stage_; }
-  service& to() const noexcept { return to_; }
-
-  /// Nobody waits for it any more: it is not run if it is still in the mailbox, stopped if it runs.
-  void caller_gone() noexcept;
-
- private:
-  friend service;
-
-  void run() noexcept final;  // arrival on the service's strand
-  /// Creates the handler and starts it; it ends in `service::handler_ended`.
-  virtual void start_handler() noexcept = 0;
-  /// The handler never ran. It is the callee's last word on this call.
-  virtual void refused(status why) noexcept = 0;
-
-  service& to_;
-  context own_ctx_;
-  stage stage_ = stage::mailbox;
-  // A call from outside; the service's own work, which ends when it stops; or the request to stop. Only the first is limited.
-  enum class kind : std::uint8_t { call, background, control };
-  kind kind_ = kind::call;
-  bool admitted_ = false;  // on the way in, without a further look at the limits
-  bool caller_gone_ = false;
+  std::uint64_t started = 0;     ///< Handlers started.
+  std::uint64_t refused = 0;     ///< Full, retiring or stopped.
+  std::uint64_t expired = 0;     ///< Deadline passed in the mailbox: never ran.
+  std::uint64_t abandoned = 0;   ///< Caller went while the call was in the mailbox: never ran.
+  std::uint64_t threw = 0;       ///< Handlers that ended by an exception.
+  std::uint64_t reentered = 0;   ///< Exclusive handlers let in below the one that awaits them.
+  std::uint64_t deadlocked = 0;  ///< Calls that would have closed a cycle of waits: ABORTED.
+  std::uint64_t ticks = 0;       ///< Calls of `on_tick`.
 };
 
 /// How a service stops.
@@ -90,9 +56,15 @@ enum class stop_mode : std::uint8_t {
 
 /// State with a strand of its own: its handlers run one at a time between two suspensions, so they need no locks.
 ///
-/// Calls come in by `call`, `send`, generated clients, or the network; they wait in a bounded mailbox and start in order of
-/// arrival. An exception that leaves a handler ends that call with UNKNOWN and is logged; the service lives on.
-/// Stop it, by `stop` or `stop_and_wait`, before it is destroyed; destroying one that has calls is a misuse.
+/// Calls come in by `call`, `post`, `send`, generated clients, or the network; they wait in a bounded mailbox and start in
+/// order of arrival. An exception that leaves a handler ends that call with UNKNOWN and is logged; the service lives on.
+/// Stop it, by `stop`, `retire` or `stop_and_wait`, before it is destroyed; destroying one that has calls is a misuse.
+///
+/// Order and exclusion, by service or by method (`reentrancy`): an exclusive handler starts when no other exclusive one is
+/// in progress; an interleaved one starts at once. While an exclusive handler awaits a call, calls that descend from that
+/// call are let back in, one at a time: a table that asks the wallet may be asked by the wallet. What was sent, spawned or
+/// run in a lane does not descend. A call that would wait for its own caller otherwise (A waits for B waits for A) is
+/// ABORTED at once with the path, where all of it is on one worker and each waits for one thing; else its deadline ends it.
 class service {
  public:
   explicit service(runtime& rt, service_options options = {});
@@ -106,32 +78,45 @@ class service {
   const service_counters& counters() const noexcept { return counters_; }
   std::size_t waiting() const noexcept { return mailbox_.size(); }
   std::size_t running() const noexcept { return running_; }
+  /// On the strand: no new work is taken, what there is plays out.
+  bool retiring() const noexcept { return retiring_; }
 
   /// Runs `f` as a handler of this service: `auto n = co_await table.call([&] { return table.seats; })`. `f` may return a
   /// value, a result, or a task of one; from any strand.
   template <class F>
   auto call(F f, call_options options = {});
-  /// The same, begun now on behalf of `ctx`; await the returned call later, from the same strand.
-  template <class F>
-  auto post(const context& ctx, F f, call_options options = {}) {
-    auto c = call(std::move(f), options);
-    c.begin(ctx);
-    return c;
-  }
   /// The same, one way. A refusal that is known at once is returned.
   template <class F>
   status send(F f, call_options options = {}) {
     return call(std::move(f), options).send();
   }
+  /// The same, with a ticket to await it by, later, by whoever holds a copy: see `ticket`. On a worker.
+  template <class F>
+  auto post(F f, call_options options = {});
+  /// The value of the ticket with this number, by `R` the type that the posted function returns. Yields what the ticket
+  /// does; NOT_FOUND when there is no such ticket or it is too long done (`service_options::tickets`), INVALID_ARGUMENT when
+  /// its value is no R.
+  template <class R>
+  weft::call<R> wait(std::uint64_t serial, call_options options = within{duration::max()});
 
   /// Starts `f(args...)`, a coroutine, as the service's own task: it runs beside the handlers until it ends or the service
   /// stops, which stops and awaits it after the last handler. Copies what it is given. Any thread.
   template <class F, class... Args>
   void start(F f, Args... args);
 
+  /// Calls `on_tick` on the strand every `period` from now on, until the service has stopped; zero ends it. Any thread, once
+  /// the object is fully made.
+  ///
+  /// Ticks lie on a grid of `period`. One that is late is not made up for: the next call gets the whole time since the last
+  /// as `dt`, and goes on on the grid. On its strand a tick goes before calls, so a flood does not hold it up.
+  void tick_every(duration period);
+
   /// Ends when the last handler has ended; may be awaited from any strand but not from a handler of this service.
   /// Cancel: a stopped task stops the service and waits all the same, since the service may be destroyed afterwards.
   task<> stop(stop_mode mode = stop_mode::drain);
+  /// For a deploy: takes no new work (UNAVAILABLE, except for what `plays_on` lets in), lets what is in progress play out
+  /// until `played_out`, at most for `limit`, runs `snapshot`, and stops. True when it had played out.
+  task<bool> retire(duration limit);
   /// For main(): blocks until it has stopped.
   void stop_and_wait(stop_mode mode = stop_mode::drain);
 
@@ -140,6 +125,19 @@ class service {
   status submit(service_call& c) noexcept;
 
  protected:
+  /// This method's own mode, whatever the service's is. `method` is the path of a generated method
+  /// (`Cards::Look_info.path`). In the constructor.
+  void set_reentrancy(const char* method, weft::reentrancy mode) { modes_.emplace_back(method, mode); }
+
+  /// On the strand, between handlers; `dt` is the time since the last tick. Must not throw.
+  virtual void on_tick(duration dt);
+  /// While it retires: whether calls of this method are still taken, because what is in progress needs them.
+  virtual bool plays_on(const char* method) const;
+  /// While it retires: whether nothing is in progress any more. Asked after each handler, own task and tick.
+  virtual bool played_out() const;
+  /// The last thing before a retiring service stops: saves what has to outlive it. No handler runs. Stopped at the limit.
+  virtual task<> snapshot();
+
   /// Debug builds: ends the process when the caller is not on this service's strand, naming both.
   void assert_here() const noexcept;
 
@@ -147,6 +145,11 @@ class service {
   friend service_call;
   template <class R>
   friend class handler_call;
+  template <class R>
+  friend class local_call;
+  friend ticket_base;
+  template <class R>
+  friend class detail::posted_call;
 
   struct start_more final : work {
     explicit start_more(service& s) noexcept : to{s} {}
@@ -154,19 +157,33 @@ class service {
     service& to;
     bool queued = false;
   };
+  class ticker;
 
-  status admit() noexcept;
+  reentrancy mode_of(const service_call& c) const noexcept;
+  status admit(const service_call& c) noexcept;
   void arrived(service_call& c) noexcept;
+  bool can_start(const service_call& c) const noexcept;
+  bool goes_before_waiting(const service_call& c) const noexcept;
+  void enqueue(service_call& c) noexcept;
+  void dequeue(std::deque<service_call*>::iterator at) noexcept;
   void start(service_call& c) noexcept;
+  void refuse(service_call& c, status why) noexcept;
   void start_waiting() noexcept;
   void handler_ended(service_call& c, const std::exception_ptr& thrown) noexcept;
+  const context* blocker_of(const service_call& c) const noexcept;
   void begin_stop(stop_mode mode) noexcept;
   task<> finish_stop(stop_mode mode);
-  void tell_if_stopped() noexcept;
-  void begin_own(service_call& c, service_call::kind k) noexcept;
+  task<bool> finish_retire(duration limit);
+  template <class F>
+  auto as_kind(service_call::kind k, F f, call_options options);
+  void tell_progress() noexcept;
   bool on_home() const noexcept;
-  bool can_start() const noexcept;
   status stopped_error() const;
+
+  std::uint64_t next_serial() noexcept { return 1 + serials_.fetch_add(1, std::memory_order_relaxed); }
+  void keep(std::shared_ptr<ticket_base> t);
+  void ticket_done(std::uint64_t serial) noexcept;
+  std::shared_ptr<ticket_base> find_ticket(std::uint64_t serial) const noexcept;
 
   runtime& owner_;
   service_options options_;
@@ -174,230 +191,32 @@ class service {
   weft::strand* strand_;
   context handlers_;  // parents of the running handlers and of the service's own tasks; in the tree while there are any
   context tasks_;
+  std::vector<std::pair<const char*, weft::reentrancy>> modes_;  // of single methods
   std::deque<service_call*> mailbox_;
+  std::size_t waiting_bytes_ = 0;
+  std::uint32_t waiting_interleaved_ = 0;
+  std::uint32_t waiting_descendants_ = 0;  // calls with a lineage
+  std::vector<service_call*> exclusive_;   // exclusive handlers in progress: each descends from the one before
+  std::uint64_t exclusive_started_ = 0;
   std::uint32_t arriving_ = 0;  // admitted on this worker, on their way through the strand's queue
   std::uint32_t running_ = 0;
   std::uint32_t own_tasks_ = 0;
+  std::uint32_t observers_ = 0;
+  bool retiring_ = false;
   bool stopping_ = false;
   bool aborting_ = false;
   start_more start_more_{*this};
+  event played_out_;
   event stopped_;
+  std::unique_ptr<ticker> ticker_;
+  // Numbers tickets where they are posted, on any worker, so that those of one poster are in its order.
+  std::atomic<std::uint64_t> serials_{0};
+  std::map<std::uint64_t, std::shared_ptr<ticket_base>> tickets_;  // on the strand: those in progress and the last done
+  std::deque<std::uint64_t> tickets_done_;
   service_counters counters_;
 };
 
-/// A service call whose handler is a coroutine that returns `reply<R>`.
-template <class R>
-class handler_call : public service_call, public receiver_of<result<R>> {
- protected:
-  handler_call(service& to, const char* method) noexcept : service_call{to, method} { this->ctx = &own_context(); }
-  ~handler_call() {
-    if (handler_) handler_.destroy();
-  }
-
-  /// Creates the handler's coroutine; it may throw.
-  virtual reply<R> make_handler() = 0;
-  /// The handler has ended, its frame is gone, `outcome` holds what it returned.
-  virtual void replied() noexcept = 0;
-
-  /// What to tell the caller. Once.
-  result<R> take_outcome() {
-    if (this->outcome.has_value()) return std::move(this->outcome.value());
-    return unknown_error("the handler failed");
-  }
-
- private:
-  void start_handler() noexcept final {
-    try {
-      handler_ = make_handler().release();
-    } catch (...) {
-      this->outcome.set_exception(std::current_exception());
-      end();
-      return;
-    }
-    handler_.promise().to = this;
-    handler_.resume();
-  }
-  std::coroutine_handle<> completed() noexcept final {
-    end();
-    return std::noop_coroutine();
-  }
-  void frame_gone() noexcept final { handler_ = {}; }
-  void end() noexcept {
-    if (handler_) std::exchange(handler_, {}).destroy();
-    to().handler_ended(*this, this->outcome.exception());
-    replied();
-  }
-
-  std::coroutine_handle<task_promise<result<R>>> handler_;
-};
-
-/// A call from a task of this process. Lives on the caller's worker, is lent to the service's.
-///
-/// Between two workers only messages pass, and every field has one owner:
-///   1. the caller submits it to the service; from then on the handler's side is the service's worker's.
-///   2. the service's worker, when the handler has ended or the call was refused, submits it back (`homeward_`).
-///   3. a caller that gives up before that submits `order_` to the service's worker, which stops the handler, if it still
-///      runs, and submits `order_` back.
-/// The caller's worker destroys it when it is back (2) and no order is out (3). So nothing is shared, and nothing is locked.
-/// On one worker the messages are function calls.
-template <class R>
-class local_call : public call_of<R>, public handler_call<R>, timer {
- protected:
-  local_call(service& to, const char* method) noexcept : handler_call<R>{to, method}, homeward_{*this}, order_{*this} {}
-
- private:
-  struct homeward final : work {
-    explicit homeward(local_call& c) noexcept : call{c} {}
-    void run() noexcept override { call.came_home(); }
-    local_call& call;
-  };
-  struct order final : work {
-    explicit order(local_call& c) noexcept : call{c} {}
-    void run() noexcept override {
-      if (outward) {
-        outward = false;
-        call.caller_gone();
-        call.caller_home_->submit(*this);
-      } else {
-        out = false;
-        call.end_if_done();
-      }
-    }
-    local_call& call;
-    bool outward = false;  // whoever has the order
-    bool out = false;      // the caller's
-  };
-
-  const char* name() const noexcept override { return this->method(); }
-  status depart(worker& home, time_point deadline) noexcept override {
-    caller_home_ = &home;
-    service_home_ = &this->to().strand().home();
-    this->own_context().limit_deadline(deadline);
-    auto outcome = this->to().submit(*this);
-    if (outcome.ok() && deadline != never) caller_home_->timers().arm(*this, deadline);
-    return outcome;
-  }
-  void cancel() noexcept override {
-    if (same_worker()) {
-      this->caller_gone();
-      return;
-    }
-    order_.out = order_.outward = true;
-    service_home_->submit(order_);
-  }
-  bool referenced() const noexcept override { return order_.out; }
-  void expired() noexcept override { this->give_up(deadline_exceeded("the call took too long")); }
-  result<R> take_reply() override {
-    if (!refusal_.ok()) return refusal_;
-    return this->take_outcome();
-  }
-
-  void refused(status why) noexcept override {
-    refusal_ = std::move(why);
-    go_home();
-  }
-  void replied() noexcept override { go_home(); }
-
-  void go_home() noexcept {
-    if (same_worker()) {
-      came_home();
-    } else {
-      caller_home_->submit(homeward_);
-    }
-  }
-  void came_home() noexcept {
-    timer::cancel();
-    this->came_back();
-  }
-
-  bool same_worker() const noexcept { return caller_home_ == service_home_; }
-
-  worker* caller_home_ = nullptr;
-  worker* service_home_ = nullptr;  // the service itself may be gone while the reply is on its way home
-  status refusal_;                  // written by the service's worker before the way home
-  homeward homeward_;
-  order order_;
-};
-
-namespace detail {
-
-template <class T>
-struct handler_value {
-  using type = T;
-};
-template <>
-struct handler_value<void> {
-  using type = unit;
-};
-template <class T>
-struct handler_value<result<T>> {
-  using type = T;
-};
-template <>
-struct handler_value<status> {
-  using type = unit;
-};
-template <class T>
-struct handler_value<task<T>> : handler_value<T> {};
-
-// Runs whatever shape of function as a handler.
-template <class F, class R = typename handler_value<std::invoke_result_t<F&>>::type>
-reply<R> as_handler(F f) {
-  using returned = std::invoke_result_t<F&>;
-  if constexpr (awaitable<returned>) {
-    using value = await_result_t<returned>;
-    if constexpr (std::is_void_v<value>) {
-      co_await f();
-      co_return unit{};
-    } else if constexpr (std::is_same_v<value, status>) {
-      auto s = co_await f();
-      if (!s.ok()) co_return s;
-      co_return unit{};
-    } else {
-      co_return co_await f();
-    }
-  } else if constexpr (std::is_void_v<returned>) {
-    f();
-    co_return unit{};
-  } else if constexpr (std::is_same_v<returned, status>) {
-    auto s = f();
-    if (!s.ok()) co_return s;
-    co_return unit{};
-  } else {
-    co_return f();
-  }
-}
-
-template <class F, class R = typename handler_value<std::invoke_result_t<F&>>::type>
-class function_call final : public local_call<R> {
- public:
-  function_call(service& to, F f) : local_call<R>{to, "function"}, function_{std::move(f)} {}
-
- private:
-  reply<R> make_handler() override { return as_handler<F, R>(std::move(function_)); }
-  F function_;
-};
-
-}  // namespace detail
-
-template <class F, class... Args>
-void service::start(F f, Args... args) {
-  auto own = [f = std::move(f), ... args = std::move(args)]() mutable {
-    return invoke_owned(std::move(f), std::move(args)...);
-  };
-  const auto queued = strand_->try_post([this, own = std::move(own)]() mutable {
-    auto* operation = new detail::function_call<decltype(own)>{*this, std::move(own)};
-    begin_own(*operation, service_call::kind::background);
-    std::ignore = weft::call<unit>{held_call<unit>{operation}, within{duration::max()}}.send();
-  });
-  if (!queued.ok()) owner_.log(std::string{"service '"} + options_.name + "': start: " + queued.to_string());
-}
-
-template <class F>
-auto service::call(F f, call_options options) {
-  using operation = detail::function_call<F>;
-  using R = typename detail::handler_value<std::invoke_result_t<F&>>::type;
-  return weft::call<R>{held_call<R>{new operation{*this, std::move(f)}}, options};
-}
-
 }  // namespace weft
+
+#include <weft/runtime/local_call.hpp>
+#include <weft/runtime/ticket.hpp>

@@ -53,10 +53,11 @@ TEST_SUITE("call") {
     t.run([](weft::service* s, bool* ended) -> weft::task<> {
       auto& ctx = co_await weft::current();
       {
-        auto dropped = s->post(ctx, [ended]() -> weft::task<> {
+        auto dropped = s->call([ended]() -> weft::task<> {
           co_await pause(5ms);
           *ended = true;
         });
+        dropped.begin(ctx);
       }
       co_await pause(10ms);
     }(&s, &ended));

@@ -223,20 +223,6 @@ TEST_SUITE("service") {
     CHECK(log == "begun stopped");
   }
 
-  TEST_CASE("a call that was posted can be awaited before or after it has completed") {
-    fixture f;
-    const auto sum = f.run([](fixture* f) -> weft::task<int> {
-      auto& ctx = co_await weft::current();
-      auto late = f->service.post(ctx, [] { return 1; });
-      auto early = f->service.post(ctx, [] { return 2; });
-      auto second = co_await std::move(early);
-      std::ignore = co_await weft::sleep_for(1ms);
-      auto first = co_await std::move(late);
-      co_return *first + *second;
-    }(&f));
-    CHECK(sum == 3);
-  }
-
   TEST_CASE("several services on one strand take turns") {
     test::virtual_time t;
     weft::strand shared{t.rt};

@@ -1,0 +1,198 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <weft/runtime/call.hpp>
+#include <weft/runtime/child.hpp>
+#include <weft/runtime/handler_call.hpp>
+#include <weft/runtime/timer_wheel.hpp>
+#include <weft/runtime/worker.hpp>
+
+namespace weft {
+
+/// A call from a task of this process. Lives on the caller's worker, is lent to the service's.
+///
+/// Between two workers only messages pass, and every field has one owner:
+///   1. the caller submits it to the service; from then on the handler's side is the service's worker's.
+///   2. the service's worker, when the handler has ended or the call was refused, submits it back (`homeward_`).
+///   3. a caller that gives up before that submits `order_` to the service's worker, which stops the handler, if it still
+///      runs, and submits `order_` back.
+/// The caller's worker destroys it when it is back (2) and no order is out (3). So nothing is shared, and nothing is locked.
+/// On one worker the messages are function calls.
+template <class R>
+class local_call : public call_of<R>, public handler_call<R>, timer {
+ protected:
+  local_call(service& to, const char* method) noexcept : handler_call<R>{to, method}, homeward_{*this}, order_{*this} {}
+
+ private:
+  struct homeward final : work {
+    explicit homeward(local_call& c) noexcept : call{c} {}
+    void run() noexcept override { call.came_home(); }
+    local_call& call;
+  };
+  struct order final : work {
+    explicit order(local_call& c) noexcept : call{c} {}
+    void run() noexcept override {
+      if (outward) {
+        outward = false;
+        call.caller_gone();
+        call.caller_home_->submit(*this);
+      } else {
+        out = false;
+        call.end_if_done();
+      }
+    }
+    local_call& call;
+    bool outward = false;  // whoever has the order
+    bool out = false;      // the caller's
+  };
+
+  const char* name() const noexcept override { return this->method(); }
+  const context* blocked_by() const noexcept override {
+    return same_worker() && this->begun() && !this->settled() ? this->to().blocker_of(*this) : nullptr;
+  }
+  const context* caller() const noexcept override {
+    return same_worker() && this->listener() != nullptr ? this->listener()->waiting_task() : nullptr;
+  }
+  status depart(worker& home, time_point deadline, const context* caller) noexcept override {
+    caller_home_ = &home;
+    service_home_ = &this->to().strand().home();
+    this->own_context().limit_deadline(deadline);
+    if (caller != nullptr && caller->handler() != nullptr) this->descends_from(caller->handler()->passes_on());
+    auto outcome = this->to().submit(*this);
+    if (outcome.ok() && deadline != never) caller_home_->timers().arm(*this, deadline);
+    return outcome;
+  }
+  void cancel() noexcept override {
+    if (same_worker()) {
+      this->caller_gone();
+      return;
+    }
+    order_.out = order_.outward = true;
+    service_home_->submit(order_);
+  }
+  bool referenced() const noexcept override { return order_.out; }
+  void expired() noexcept override { this->give_up(deadline_exceeded("the call took too long")); }
+  result<R> take_reply() override {
+    if (!refusal_.ok()) return refusal_;
+    return this->take_outcome();
+  }
+
+  void refused(status why) noexcept override {
+    refusal_ = std::move(why);
+    go_home();
+  }
+  void replied() noexcept override { go_home(); }
+
+  void go_home() noexcept {
+    if (same_worker()) {
+      came_home();
+    } else {
+      caller_home_->submit(homeward_);
+    }
+  }
+  void came_home() noexcept {
+    timer::cancel();
+    this->came_back();
+  }
+
+  bool same_worker() const noexcept { return caller_home_ == service_home_; }
+
+  worker* caller_home_ = nullptr;
+  worker* service_home_ = nullptr;  // the service itself may be gone while the reply is on its way home
+  status refusal_;                  // written by the service's worker before the way home
+  homeward homeward_;
+  order order_;
+};
+
+namespace detail {
+
+template <class T>
+struct handler_value {
+  using type = T;
+};
+template <>
+struct handler_value<void> {
+  using type = unit;
+};
+template <class T>
+struct handler_value<result<T>> {
+  using type = T;
+};
+template <>
+struct handler_value<status> {
+  using type = unit;
+};
+template <class T>
+struct handler_value<task<T>> : handler_value<T> {};
+
+// Runs whatever shape of function as a handler.
+template <class F, class R = typename handler_value<std::invoke_result_t<F&>>::type>
+reply<R> as_handler(F f) {
+  using returned = std::invoke_result_t<F&>;
+  if constexpr (awaitable<returned>) {
+    using value = await_result_t<returned>;
+    if constexpr (std::is_void_v<value>) {
+      co_await f();
+      co_return unit{};
+    } else if constexpr (std::is_same_v<value, status>) {
+      auto s = co_await f();
+      if (!s.ok()) co_return s;
+      co_return unit{};
+    } else {
+      co_return co_await f();
+    }
+  } else if constexpr (std::is_void_v<returned>) {
+    f();
+    co_return unit{};
+  } else if constexpr (std::is_same_v<returned, status>) {
+    auto s = f();
+    if (!s.ok()) co_return s;
+    co_return unit{};
+  } else {
+    co_return f();
+  }
+}
+
+template <class F, class R = typename handler_value<std::invoke_result_t<F&>>::type>
+class function_call final : public local_call<R> {
+ public:
+  function_call(service& to, F f) : local_call<R>{to, "function"}, function_{std::move(f)} {}
+
+ private:
+  reply<R> make_handler() override { return as_handler<F, R>(std::move(function_)); }
+  F function_;
+};
+
+}  // namespace detail
+
+template <class F, class... Args>
+void service::start(F f, Args... args) {
+  auto own = [f = std::move(f), ... args = std::move(args)]() mutable {
+    return invoke_owned(std::move(f), std::move(args)...);
+  };
+  const auto queued = strand_->try_post([this, own = std::move(own)]() mutable {
+    std::ignore = as_kind(service_call::kind::background, std::move(own), within{duration::max()}).send();
+  });
+  if (!queued.ok()) owner_.log(std::string{"service '"} + options_.name + "': start: " + queued.to_string());
+}
+
+template <class F>
+auto service::as_kind(service_call::kind k, F f, call_options options) {
+  using R = typename detail::handler_value<std::invoke_result_t<F&>>::type;
+  auto* operation = new detail::function_call<F>{*this, std::move(f)};
+  operation->becomes(k);
+  return weft::call<R>{held_call<R>{operation}, options};
+}
+
+template <class F>
+auto service::call(F f, call_options options) {
+  using operation = detail::function_call<F>;
+  using R = typename detail::handler_value<std::invoke_result_t<F&>>::type;
+  return weft::call<R>{held_call<R>{new operation{*this, std::move(f)}}, options};
+}
+
+}  // namespace weft

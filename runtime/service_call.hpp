@@ -1,0 +1,92 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <weft/runtime/context.hpp>
+#include <weft/runtime/status.hpp>
+#include <weft/runtime/work.hpp>
+
+namespace weft {
+
+class service;
+
+/// Whether a handler shares its service with others while it is suspended.
+enum class reentrancy : std::uint8_t {
+  interleaved,  ///< Yes: it starts at once. What it read before a co_await may have changed after it.
+  exclusive,    ///< One exclusive handler at a time, in order of arrival. Its own descendants may come back in.
+};
+
+/// The exclusive handlers above a call: who awaits whom, as far as this process knows. Shared by the calls of one handler,
+/// which may be on other workers; immutable.
+struct lineage {
+  const service* where;
+  std::uint64_t handler;  ///< Its number in that service.
+  std::shared_ptr<const lineage> above;
+
+  bool contains(const service& s, std::uint64_t number) const noexcept {
+    for (const auto* l = this; l != nullptr; l = l->above.get()) {
+      if (l->where == &s && l->handler == number) return true;
+    }
+    return false;
+  }
+};
+
+/// A call as its service sees it: in the mailbox, then running. Base of local calls, of calls from other processes, of
+/// tickets. On the service's worker.
+class service_call : public work {
+ public:
+  // A call from outside; a look at the service that is not limited; its own work, which ends when it stops; or the request to
+  // stop. Only the first is a handler that others wait for.
+  enum class kind : std::uint8_t { call, observer, background, control };
+
+  service_call(service& to, const char* method) noexcept;
+
+  const char* method() const noexcept { return own_ctx_.name(); }
+  context& own_context() noexcept { return own_ctx_; }
+  const context& own_context() const noexcept { return own_ctx_; }
+
+  /// Before it is submitted.
+  void becomes(kind k) noexcept;
+  /// Before it is submitted: what it weighs in the mailbox.
+  void weighs(std::size_t bytes) noexcept { bytes_ = bytes; }
+  /// What the calls that this handler makes descend from. On its strand.
+  const std::shared_ptr<const lineage>& passes_on();
+
+ protected:
+  ~service_call() = default;
+
+  enum class stage : std::uint8_t { mailbox, running, done };
+
+  stage at() const noexcept { return stage_; }
+  service& to() const noexcept { return to_; }
+  /// Before it is submitted: the exclusive handlers above it.
+  void descends_from(const std::shared_ptr<const lineage>& above) noexcept { lineage_ = above; }
+
+  /// Nobody waits for it any more: it is not run if it is still in the mailbox, stopped if it runs.
+  void caller_gone() noexcept;
+
+ private:
+  friend service;
+
+  void run() noexcept final;  // arrival on the service's strand
+  /// Creates the handler and starts it; it ends in `service::handler_ended`.
+  virtual void start_handler() noexcept = 0;
+  /// The task that awaits it, if that is on this worker.
+  virtual const context* caller() const noexcept { return nullptr; }
+  /// The handler never ran. It is the callee's last word on this call.
+  virtual void refused(status why) noexcept = 0;
+
+  service& to_;
+  context own_ctx_;
+  std::shared_ptr<const lineage> lineage_;    // what it descends from
+  std::shared_ptr<const lineage> passed_on_;  // that and itself
+  std::uint64_t number_ = 0;                  // of the handler, when it is exclusive
+  std::size_t bytes_ = 0;
+  stage stage_ = stage::mailbox;
+  kind kind_ = kind::call;
+  reentrancy mode_ = reentrancy::interleaved;
+  bool admitted_ = false;  // on the way in, without a further look at the limits
+  bool caller_gone_ = false;
+};
+
+}  // namespace weft

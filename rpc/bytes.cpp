@@ -40,4 +40,6 @@ status parse(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& messa
   return invalid_argument("the bytes are not a valid " + message.GetTypeName());
 }
 
+std::size_t size_of(const grpc::ByteBuffer& bytes) noexcept { return bytes.Length(); }
+
 }  // namespace weft

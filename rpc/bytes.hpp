@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <weft/runtime/status.hpp>
 
 namespace google::protobuf {
@@ -16,5 +17,7 @@ status serialize(const google::protobuf::MessageLite& message, grpc::ByteBuffer&
 
 /// The reverse. INVALID_ARGUMENT, naming the message's type, when the bytes are not such a message.
 status parse(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message);
+
+std::size_t size_of(const grpc::ByteBuffer& bytes) noexcept;
 
 }  // namespace weft

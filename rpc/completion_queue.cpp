@@ -55,6 +55,20 @@ void* completion_queue::begin(operation& op) noexcept {
   return &op;
 }
 
+void* completion_queue::begin(outgoing_call& call) noexcept {
+  void* tag = begin(static_cast<operation&>(call));
+  if (tag == nullptr) return nullptr;
+  call.next_ = outgoing_;
+  if (outgoing_ != nullptr) outgoing_->previous_ = &call;
+  outgoing_ = &call;
+  return tag;
+}
+
+void completion_queue::came_back(outgoing_call& call) noexcept {
+  (call.previous_ != nullptr ? call.previous_->next_ : outgoing_) = call.next_;
+  if (call.next_ != nullptr) call.next_->previous_ = call.previous_;
+}
+
 std::size_t completion_queue::poll(time_point until) noexcept {
   void* tag = nullptr;
   bool ok = false;
@@ -70,6 +84,7 @@ void completion_queue::wake() noexcept { waker_->wake(*queue_); }
 
 void completion_queue::shutdown() noexcept {
   if (shut_) return;
+  for (auto* call = outgoing_; call != nullptr; call = call->next_) call->cancel_for_shutdown();
   while (counters_.started != counters_.ended) poll(never);
   waker_->close();
   while (waker_->pending()) poll(never);

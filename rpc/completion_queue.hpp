@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <weft/runtime/worker.hpp>
 
 namespace grpc {
@@ -27,6 +28,20 @@ class operation {
   ~operation() = default;
 };
 
+/// A call of this process that is out at gRPC, which the queue can cancel when it ends: a one-way call has nobody else.
+class outgoing_call : public operation {
+ protected:
+  outgoing_call() = default;
+  ~outgoing_call() = default;
+
+ private:
+  friend class completion_queue;
+  virtual void cancel_for_shutdown() noexcept = 0;
+
+  outgoing_call* next_ = nullptr;
+  outgoing_call* previous_ = nullptr;
+};
+
 struct completion_counters {
   std::uint64_t started = 0;  ///< Tags handed to gRPC.
   std::uint64_t ended = 0;    ///< Tags that came back. Equal to `started` after shutdown.
@@ -44,19 +59,24 @@ class completion_queue final : public event_source {
 
   /// Worker only: counts a tag that is about to be handed to gRPC and returns it; null when the queue is shut.
   [[nodiscard]] void* begin(operation& op) noexcept;
+  /// Worker only: as `begin`, for a call that is cancelled if it is still out when the queue ends.
+  [[nodiscard]] void* begin(outgoing_call& call) noexcept;
+  /// Worker only: its tag has come.
+  void came_back(outgoing_call& call) noexcept;
   /// Worker only: a tag that `begin` counted will not come (gRPC says so for the done tag of a call that never began).
   void forget() noexcept { ++counters_.ended; }
   bool shut() const noexcept { return shut_; }
 
   grpc::ServerCompletionQueue& queue() noexcept { return *queue_; }
-  /// The builder to which the queue belongs: the one server of this queue is built by it.
-  grpc::ServerBuilder& builder() noexcept { return *builder_; }
+  /// The builder to which the queue belongs: the one server of this queue is built by it. Null the second time: gRPC builds
+  /// one server from a builder, and fails or aborts on the next.
+  grpc::ServerBuilder* take_builder() noexcept { return std::exchange(server_built_, true) ? nullptr : builder_.get(); }
   const completion_counters& counters() const noexcept { return counters_; }
 
   std::size_t poll(time_point until) noexcept override;
   /// About 16 us for the caller. One alarm a queue; `Alarm` is not thread-safe and aborts when set twice.
   void wake() noexcept override;
-  /// Waits for every tag, then shuts the queue and drains it. Client calls have deadlines, so this ends.
+  /// Cancels the calls that are still out, waits for every tag, then shuts the queue and drains it.
   void shutdown() noexcept override;
 
  private:
@@ -66,6 +86,8 @@ class completion_queue final : public event_source {
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::unique_ptr<waker> waker_;
   completion_counters counters_;
+  outgoing_call* outgoing_ = nullptr;
+  bool server_built_ = false;
   bool shut_ = false;
 };
 

@@ -24,6 +24,9 @@ gpr_timespec to_timespec(time_point t) noexcept {
 time_point from_timespec(gpr_timespec t) noexcept {
   if (gpr_time_cmp(t, gpr_inf_future(t.clock_type)) == 0) return never;
   t = gpr_convert_clock_type(t, GPR_CLOCK_MONOTONIC);
+  // A client may ask for centuries: "99999999H".
+  constexpr auto latest = std::chrono::duration_cast<std::chrono::seconds>(never.time_since_epoch()).count() - 1;
+  if (t.tv_sec > latest) return never;
   return time_point{std::chrono::seconds{t.tv_sec} + std::chrono::nanoseconds{t.tv_nsec}};
 }
 

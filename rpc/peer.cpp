@@ -1,7 +1,9 @@
 #include <weft/rpc/peer.hpp>
 
+#include <arpa/inet.h>
 #include <grpc/grpc.h>
 
+#include <algorithm>
 #include <limits>
 #include <weft/rpc/detail/channel.hpp>
 #include <weft/runtime/misuse.hpp>
@@ -33,17 +35,22 @@ grpc::ChannelArguments arguments_for(const peer_options& options) {
 }  // namespace
 
 bool is_local_address(const std::string& address) {
-  for (const char* prefix : {"127.", "localhost:", "[::1]", "unix:", "unix-abstract:", "ipv4:127.", "ipv6:[::1]"}) {
-    if (address.rfind(prefix, 0) == 0) return true;
+  for (const char* prefix : {"localhost:", "[::1]", "unix:", "unix-abstract:", "ipv6:[::1]"}) {
+    if (address.starts_with(prefix)) return true;
   }
-  return false;
+  // 127.0.0.0/8 by number: a name may begin with "127." too.
+  auto host = address.substr(address.starts_with("ipv4:") ? 5 : 0);
+  host.resize(std::min(host.find(':'), host.size()));
+  in_addr number{};
+  constexpr unsigned loopback = 127;
+  return inet_pton(AF_INET, host.c_str(), &number) == 1 && ntohl(number.s_addr) >> 24U == loopback;
 }
 
 peer::peer(rpc_runtime& rt, const std::string& address, const peer_options& options) : address_{address} {
   if (!is_local_address(address)) {
     misuse("peer '" + address + "': plain text is for loopback and Unix sockets only");
   }
-  channel_ = std::make_unique<detail::channel>(rt, address, options);
+  channel_ = std::make_shared<detail::channel>(rt, address, options);
 }
 
 peer::~peer() = default;

@@ -31,7 +31,7 @@ struct peer_options {
 /// Where remote calls go: one address, one connection or a few, made on demand and again when it breaks. Plain text, so loopback and
 /// Unix sockets only; other addresses are a misuse until there is TLS.
 ///
-/// One peer serves any number of clients, coroutines and strands at once. It must outlive their calls.
+/// One peer serves any number of clients, coroutines and strands at once. It must outlive the making of calls, not the calls.
 class peer {
  public:
   /// `address` as gRPC takes it: "127.0.0.1:50051", "unix:/run/chat.sock".
@@ -41,11 +41,11 @@ class peer {
   peer& operator=(const peer&) = delete;
 
   const std::string& address() const noexcept { return address_; }
-  detail::channel& channel() const noexcept { return *channel_; }
+  const std::shared_ptr<detail::channel>& shared_channel() const noexcept { return channel_; }
 
  private:
   std::string address_;
-  std::unique_ptr<detail::channel> channel_;
+  std::shared_ptr<detail::channel> channel_;
 };
 
 /// True when nothing that is sent to `address` leaves the machine.

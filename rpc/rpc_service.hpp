@@ -62,7 +62,7 @@ struct served {
     auto* made = new operation{static_cast<Service&>(to), Info, Method};
     call_holder call{made};
     if (auto s = parse(bytes, made->request()); !s.ok()) return s;
-    made->weighs(bytes.Length());
+    made->weighs(size_of(bytes));
     return call;
   }
   static status take(call_operation& settled, grpc::ByteBuffer& bytes) {

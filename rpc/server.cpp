@@ -101,7 +101,8 @@ class server::state::incoming final : call_listener {
       return reply(accepted.status());
     }
     call_ = std::move(*accepted);
-    const auto latest = saturating_add(state_.home_.now(), state_.server_.options_.longest);
+    // The worker may have slept until now: the round has not begun, and its time is that of the last one.
+    const auto latest = saturating_add(state_.home_.read_clock(), state_.server_.options_.longest);
     call_->begin(state_.home_, std::min(from_timespec(context_->raw_deadline()), latest));
     if (call_->settled()) {
       completed();
@@ -188,13 +189,18 @@ class server::state::unknown_method final : operation {
 };
 
 status server::state::start() {
-  auto& builder = queue_.builder();
   auto& options = server_.options_;
+  for (const auto& address : options.addresses) {
+    if (is_local_address(address)) continue;
+    return invalid_argument("'" + address + "': plain text is for loopback and Unix sockets only");
+  }
+  auto* const taken = queue_.take_builder();
+  if (taken == nullptr) {
+    return failed_precondition("this runtime has started a server before, or tried to: make a new runtime for another");
+  }
+  auto& builder = *taken;
   server_.ports_.assign(options.addresses.size(), 0);
   for (std::size_t i = 0; i < options.addresses.size(); ++i) {
-    if (!is_local_address(options.addresses[i])) {
-      return invalid_argument("'" + options.addresses[i] + "': plain text is for loopback and Unix sockets only");
-    }
     builder.AddListeningPort(options.addresses[i], grpc::InsecureServerCredentials(), &server_.ports_[i]);
   }
   // Without this a second server takes half of the connections of the first, silently.
@@ -292,6 +298,7 @@ void server::add(rpc_service& s) {
 status server::start() {
   if (state_) return failed_precondition("the server was started before");
   if (worker::current() != nullptr) misuse("server::start on a worker: call it from main");
+  if (!visit(runtime_.worker_at(0), [] {})) return failed_precondition("the runtime has ended");
   state_ = std::make_unique<state>(*this);
   auto outcome = state_->start();
   if (!outcome.ok()) state_.reset();

@@ -1,6 +1,8 @@
 #include <weft/rpc/unary.hpp>
 
+#include <memory>
 #include <optional>
+#include <utility>
 #include <weft/rpc/bytes.hpp>
 #include <weft/rpc/convert.hpp>
 #include <weft/rpc/detail/channel.hpp>
@@ -12,10 +14,10 @@ namespace {
 
 // One tag, one completion. Between workers it travels as `work` outside of any strand: to the polling worker to be started,
 // and back when the tag has come.
-class unary_exchange final : public exchange, public operation, work, public pooled {
+class unary_exchange final : public exchange, public outgoing_call, work, public pooled {
  public:
-  unary_exchange(channel& c, const method_info& method, const google::protobuf::MessageLite& request)
-      : channel_{c}, method_{method}, refusal_{serialize(request, request_)} {}
+  unary_exchange(std::shared_ptr<channel> c, const method_info& method, const google::protobuf::MessageLite& request)
+      : channel_{std::move(c)}, method_{method}, refusal_{serialize(request, request_)} {}
 
   status start(owner& o, worker& home, time_point deadline) noexcept override {
     if (!refusal_.ok()) return refusal_;
@@ -23,7 +25,7 @@ class unary_exchange final : public exchange, public operation, work, public poo
     home_ = &home;
     context_.emplace();
     if (deadline != never) context_->set_deadline(to_timespec(deadline));
-    auto& polling = channel_.home();
+    auto& polling = channel_->home();
     if (&home == &polling) return begin() ? status{} : refusal_;
     return polling.submit(*this) ? status{} : unavailable("the runtime has ended");
   }
@@ -40,13 +42,13 @@ class unary_exchange final : public exchange, public operation, work, public poo
   enum class stage : char { out, home };
 
   bool begin() noexcept {
-    auto& queue = channel_.owner().queue();
+    auto& queue = channel_->owner().queue();
     void* tag = queue.begin(*this);
     if (tag == nullptr) {
       refusal_ = unavailable("the runtime has ended");
       return false;
     }
-    auto& way = channel_.next();
+    auto& way = channel_->next();
     reader_ = prepare_unary(way.grpc(), way.registered(method_), *context_, request_, queue.queue());
     reader_->StartCall();
     reader_->Finish(&reply_, &status_, tag);
@@ -64,7 +66,8 @@ class unary_exchange final : public exchange, public operation, work, public poo
 
   void on_event(bool) noexcept override {
     // A unary Finish always comes with ok; what happened is in the status.
-    if (home_ == &channel_.home()) {
+    channel_->owner().queue().came_back(*this);
+    if (home_ == &channel_->home()) {
       owner_->arrived();
     } else {
       go_home();
@@ -77,8 +80,9 @@ class unary_exchange final : public exchange, public operation, work, public poo
   }
 
   void end() noexcept override { delete this; }
+  void cancel_for_shutdown() noexcept override { context_->TryCancel(); }
 
-  channel& channel_;
+  const std::shared_ptr<channel> channel_;  // the peer may be gone before gRPC has let go of the call
   const method_info& method_;
   owner* owner_ = nullptr;
   worker* home_ = nullptr;
@@ -94,7 +98,7 @@ class unary_exchange final : public exchange, public operation, work, public poo
 }  // namespace
 
 exchange* exchange::make(peer& to, const method_info& method, const google::protobuf::MessageLite& request) {
-  return new unary_exchange{to.channel(), method, request};
+  return new unary_exchange{to.shared_channel(), method, request};
 }
 
 }  // namespace weft::detail

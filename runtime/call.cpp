@@ -8,6 +8,16 @@
 
 namespace weft {
 
+namespace {
+
+// The time of this round may be some milliseconds old. A long limit does not notice, and reading the clock costs 20 ns.
+time_point latest_end(worker& home, duration limit) noexcept {
+  constexpr duration long_limit = std::chrono::seconds{1};
+  return saturating_add(limit < long_limit ? home.read_clock() : home.now(), limit);
+}
+
+}  // namespace
+
 void call_operation::begin(const context& ctx, duration limit) noexcept {
   if (ctx.stopped()) {
     begun_ = true;
@@ -16,7 +26,7 @@ void call_operation::begin(const context& ctx, duration limit) noexcept {
     return;
   }
   auto& home = ctx.home().home();
-  begin(home, std::min(ctx.deadline(), saturating_add(home.now(), limit)), &ctx);
+  begin(home, std::min(ctx.deadline(), latest_end(home, limit)), &ctx);
 }
 
 void call_operation::begin(worker& home, time_point deadline) noexcept { begin(home, deadline, nullptr); }
@@ -69,7 +79,11 @@ namespace detail {
 
 bool call_awaiter_base::begin(call_operation& op, duration limit, std::coroutine_handle<> h, context& ctx,
                               void* where) noexcept {
-  if (!op.begun()) op.begin(ctx, limit);
+  if (!op.begun()) {
+    op.begin(ctx, limit);
+  } else if (ctx.stopped()) {
+    op.give_up(cancelled("the calling task is stopped"));
+  }
   if (op.settled()) return false;
   operation_ = &op;
   waits_for(op.name());
@@ -83,7 +97,7 @@ void call_awaiter_base::on_stop() noexcept { operation_->give_up(cancelled("the 
 void begin_one_way(call_operation& op, duration limit) noexcept {
   auto* home = worker::current();
   if (home == nullptr) misuse("a one-way call was sent from a thread that is no worker: post to a strand first");
-  op.begin(*home, saturating_add(home->now(), limit));
+  op.begin(*home, latest_end(*home, limit));
 }
 
 void dropped_call_misuse() noexcept {

@@ -78,7 +78,8 @@ class keyed {
 
   keyed(runtime& rt, maker make, keyed_options options = {}, int worker = -1)
       : make_{std::move(make)}, options_{options}, own_{*this, rt, worker} {
-    if (options_.idle_after > duration::zero()) own_.tick_every(std::max<duration>(options_.idle_after / 4, timer_wheel::tick));
+    if (options_.idle_after > duration::zero())
+      own_.tick_every(std::max<duration>(options_.idle_after / 4, timer_wheel::tick));
   }
   ~keyed() {
     if (!entries_.empty()) {
@@ -115,7 +116,8 @@ class keyed {
   /// Retires every service (`drain`) or stops it (`abort`), each at most for `keyed_options::farewell`; then nothing can be
   /// activated any more.
   task<> stop(stop_mode mode = stop_mode::drain) {
-    std::ignore = co_await shield(own_.call([this, mode] { return stop_all(mode); }, within{duration::max()}), duration::max());
+    std::ignore =
+        co_await shield(own_.call([this, mode] { return stop_all(mode); }, within{duration::max()}), duration::max());
     co_await own_.stop();
   }
   /// For main().

@@ -38,6 +38,7 @@ void runtime::stop() noexcept {
     misuse("runtime::stop (or ~runtime) was called on one of its workers: call it on the thread that made the runtime");
   }
   stopped_ = true;
+  newcomers_.close();
   for (auto& w : workers_) visit(*w, [&w = *w] { w.stop_tasks(); });
   if (threads_.empty()) {
     auto& w = *workers_[0];
@@ -51,8 +52,11 @@ void runtime::stop() noexcept {
     return;
   }
   wait_until_idle();
-  for (auto& w : workers_) visit(*w, [&w = *w] { w.leave(); });
-  for (auto& t : threads_) t.join();
+  // The first worker first: what its source still brings back goes home to the others.
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    visit(*workers_[i], [&w = *workers_[i]] { w.leave(); });
+    threads_[i].join();
+  }
 }
 
 void runtime::log_still_busy(const worker& w) const noexcept {
@@ -85,9 +89,13 @@ pump_result runtime::pump(duration budget) noexcept {
   if (worker::current() == &w) misuse("runtime::pump was called in something that it runs: return to it instead");
   const auto until = saturating_add(clock_->now(), budget);
   bool more = true;
+  auto now = clock_->now();
   do {
+    const auto before = now;
     more = w.round(until);
-  } while (more && clock_->now() < until);
+    now = clock_->now();
+    if (now == before) break;  // a clock that stands still uses up no budget
+  } while (more && now < until);
   return {more, w.next_due()};
 }
 

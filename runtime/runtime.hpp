@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -30,6 +31,34 @@ struct pump_result {
   time_point next_timer = never;  ///< Otherwise, when the next timer is due.
 };
 
+/// The way in for roots from threads that are no workers; closed when the runtime stops.
+///
+/// Nobody comes in after `close`: (1) who comes counts itself in, then looks at `closed_`; (2) `close` sets that, then waits
+/// for the count to be zero. All sequentially consistent, so either the newcomer sees `closed_`, or `close` sees it counted
+/// and waits until its root is in the worker's inbox, before the runtime asks whether the workers are idle.
+class newcomers {
+ public:
+  /// False when closed. Otherwise `leave` follows, once the root was submitted.
+  bool enter() noexcept {
+    inside_.fetch_add(1);
+    if (!closed_.load()) return true;
+    leave();
+    return false;
+  }
+  void leave() noexcept {
+    inside_.fetch_sub(1);
+    inside_.notify_all();
+  }
+  void close() noexcept {
+    closed_.store(true);
+    for (auto n = inside_.load(); n != 0; n = inside_.load()) inside_.wait(n);
+  }
+
+ private:
+  std::atomic<int> inside_{0};
+  std::atomic<bool> closed_{false};
+};
+
 /// The workers and their clock; everything else is made from one. Any number of them may exist, one after the other or
 /// side by side; destroying one stops every task and waits for its end.
 class runtime {
@@ -44,7 +73,7 @@ class runtime {
   /// A task that does not end within 5 s is reported to the log; the wait goes on.
   virtual void stop() noexcept;
 
-  /// Makes rounds of worker 0 on this thread until `budget` is used up or nothing is left to do; never blocks.
+  /// Makes rounds of worker 0 on this thread (one, while the clock stands still) until `budget` is used up or nothing is left to do; never blocks.
   /// Only with `workers = 0`; always on the same thread. Overruns the budget by at most one entry of a strand.
   pump_result pump(duration budget = std::chrono::milliseconds{2}) noexcept;
 
@@ -56,6 +85,7 @@ class runtime {
   strand& control() noexcept { return *control_; }
   const clock& time() const noexcept { return *clock_; }
   void log(std::string_view line) const noexcept;
+  weft::newcomers& newcomers() noexcept { return newcomers_; }
 
  private:
   void wait_until_idle() noexcept;
@@ -67,6 +97,7 @@ class runtime {
   std::vector<std::unique_ptr<worker>> workers_;
   std::unique_ptr<strand> control_;
   std::vector<std::thread> threads_;
+  weft::newcomers newcomers_;
   bool stopped_ = false;
 };
 

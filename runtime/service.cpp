@@ -19,6 +19,7 @@ void service_call::run() noexcept { to_.arrived(*this); }
 
 void service_call::caller_gone() noexcept {
   caller_gone_ = true;
+  if (queued_) ++to_.abandoned_waiting_;
   if (stage_ == stage::running) own_ctx_.stop();
 }
 
@@ -110,9 +111,10 @@ service::service(runtime& rt, service_options options)
       tasks_{*strand_, nullptr, options.name} {}
 
 service::~service() {
-  if (running_ != 0 || own_tasks_ != 0 || !mailbox_.empty() || arriving_ != 0) {
+  if (running_ != 0 || own_tasks_ != 0 || !mailbox_.empty() || arriving_ + arriving_own_ != 0) {
     misuse(std::string{"service '"} + options_.name + "' was destroyed with " + std::to_string(running_ + own_tasks_) +
-           " calls and tasks running and " + std::to_string(mailbox_.size() + arriving_) + " waiting: stop it first");
+           " calls and tasks running and " + std::to_string(mailbox_.size() + arriving_ + arriving_own_) +
+           " waiting: stop it first");
   }
   if (ticker_ && ticker_->active()) {
     misuse(std::string{"service '"} + options_.name + "' was destroyed while it ticks: stop it first");
@@ -147,6 +149,7 @@ reentrancy service::mode_of(const service_call& c) const noexcept {
 
 status service::admit(const service_call& c) noexcept {
   status why;
+  if (abandoned_waiting_ != 0 && mailbox_.size() + arriving_ >= options_.mailbox) drop_abandoned();
   const auto waiting = mailbox_.size() + arriving_;
   if (stopping_) {
     why = stopped_error();
@@ -159,8 +162,16 @@ status service::admit(const service_call& c) noexcept {
     why = resource_exhausted(std::string{"service '"} + options_.name + "' has " + std::to_string(waiting_bytes_) +
                              " bytes of requests waiting, and " + std::to_string(c.bytes_) + " are too many more");
   }
-  if (!why.ok()) ++counters_.refused;
+  if (why.ok()) {
+    waiting_bytes_ += c.bytes_;
+  } else {
+    ++counters_.refused;
+  }
   return why;
+}
+
+std::uint32_t& service::arriving(const service_call& c) noexcept {
+  return c.kind_ == service_call::kind::call ? arriving_ : arriving_own_;
 }
 
 status service::submit(service_call& c) noexcept {
@@ -168,9 +179,11 @@ status service::submit(service_call& c) noexcept {
   c.mode_ = mode_of(c);
   if (c.kind_ == service_call::kind::call) {
     if (auto s = admit(c); !s.ok()) return s;
-    ++arriving_;
-    c.admitted_ = true;
+  } else if (c.kind_ == service_call::kind::background) {
+    if (stopping_) return stopped_error();
   }
+  ++arriving(c);
+  c.admitted_ = true;
   strand_->post(c);
   return {};
 }
@@ -181,12 +194,11 @@ void service::refuse(service_call& c, status why) noexcept {
 }
 
 void service::arrived(service_call& c) noexcept {
+  if (c.admitted_) --arriving(c);
   if (c.kind_ != service_call::kind::call) return start(c);
   c.mode_ = mode_of(c);
-  if (c.admitted_) {
-    --arriving_;
-  } else if (auto s = admit(c); !s.ok()) {
-    return refuse(c, std::move(s));
+  if (!c.admitted_) {
+    if (auto s = admit(c); !s.ok()) return refuse(c, std::move(s));
   }
   if (can_start(c) && goes_before_waiting(c)) return start(c);
 
@@ -195,6 +207,7 @@ void service::arrived(service_call& c) noexcept {
   if (caller != nullptr && blocker != nullptr) {
     if (auto path = find_wait_cycle(*caller, *blocker); !path.empty()) {
       ++counters_.deadlocked;
+      waiting_bytes_ -= c.bytes_;
       return refuse(c, aborted("deadlock: " + path));
     }
   }
@@ -215,20 +228,37 @@ bool service::goes_before_waiting(const service_call& c) const noexcept {
 
 void service::enqueue(service_call& c) noexcept {
   mailbox_.push_back(&c);
-  waiting_bytes_ += c.bytes_;
+  c.queued_ = true;
   if (c.mode_ == reentrancy::interleaved) ++waiting_interleaved_;
   if (c.lineage_) ++waiting_descendants_;
 }
 
 void service::dequeue(std::deque<service_call*>::iterator at) noexcept {
-  const auto& c = **at;
-  waiting_bytes_ -= c.bytes_;
+  auto& c = **at;
+  c.queued_ = false;
+  if (c.caller_gone_) --abandoned_waiting_;
   if (c.mode_ == reentrancy::interleaved) --waiting_interleaved_;
   if (c.lineage_) --waiting_descendants_;
   mailbox_.erase(at);
 }
 
+// Nobody waits for them: they must not keep others out.
+void service::drop_abandoned() noexcept {
+  for (auto at = mailbox_.begin(); at != mailbox_.end() && abandoned_waiting_ != 0;) {
+    if (!(*at)->caller_gone_) {
+      ++at;
+      continue;
+    }
+    auto& c = **at;
+    const auto position = at - mailbox_.begin();
+    dequeue(at);
+    start(c);
+    at = mailbox_.begin() + position;
+  }
+}
+
 void service::start(service_call& c) noexcept {
+  if (c.kind_ == service_call::kind::call) waiting_bytes_ -= c.bytes_;
   status why;
   if (c.caller_gone_) {
     ++counters_.abandoned;
@@ -318,7 +348,7 @@ const context* service::blocker_of(const service_call& c) const noexcept {
 }
 
 void service::tell_progress() noexcept {
-  if (running_ != 0 || arriving_ != 0 || !mailbox_.empty() || start_more_.queued) return;
+  if (running_ != 0 || arriving_ + arriving_own_ != 0 || !mailbox_.empty() || start_more_.queued) return;
   if (retiring_ && !stopping_ && played_out()) played_out_.set();
   if (!stopping_ || observers_ != 0) return;
   tasks_.stop();

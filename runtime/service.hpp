@@ -161,6 +161,8 @@ class service {
 
   reentrancy mode_of(const service_call& c) const noexcept;
   status admit(const service_call& c) noexcept;
+  std::uint32_t& arriving(const service_call& c) noexcept;
+  void drop_abandoned() noexcept;
   void arrived(service_call& c) noexcept;
   bool can_start(const service_call& c) const noexcept;
   bool goes_before_waiting(const service_call& c) const noexcept;
@@ -198,7 +200,9 @@ class service {
   std::uint32_t waiting_descendants_ = 0;  // calls with a lineage
   std::vector<service_call*> exclusive_;   // exclusive handlers in progress: each descends from the one before
   std::uint64_t exclusive_started_ = 0;
-  std::uint32_t arriving_ = 0;  // admitted on this worker, on their way through the strand's queue
+  std::uint32_t abandoned_waiting_ = 0;
+  std::uint32_t arriving_ = 0;      // calls that were admitted on this worker, on their way through the strand's queue
+  std::uint32_t arriving_own_ = 0;  // what is not limited
   std::uint32_t running_ = 0;
   std::uint32_t own_tasks_ = 0;
   std::uint32_t observers_ = 0;

@@ -86,6 +86,7 @@ class service_call : public work {
   kind kind_ = kind::call;
   reentrancy mode_ = reentrancy::interleaved;
   bool admitted_ = false;  // on the way in, without a further look at the limits
+  bool queued_ = false;    // in the mailbox
   bool caller_gone_ = false;
 };
 

@@ -2,6 +2,18 @@
 
 namespace weft::detail {
 
+admission::admission(strand& home) noexcept {
+  auto& owner = home.home().owner();
+  const auto* here = worker::current();
+  if (here != nullptr && &here->owner() == &owner) return;
+  open_ = owner.newcomers().enter();
+  if (open_) way_in_ = &owner.newcomers();
+}
+
+admission::~admission() {
+  if (way_in_ != nullptr) way_in_->leave();
+}
+
 void report_escaped(worker& home, const char* task_name, const std::exception_ptr& e) noexcept {
   std::string line = std::string{"an exception escaped from task '"} + task_name + "': ";
   try {

@@ -10,6 +10,21 @@ namespace weft {
 
 namespace detail {
 
+/// Whether a root may be started on `home` now; while it lives the runtime does not end.
+class admission {
+ public:
+  explicit admission(strand& home) noexcept;
+  ~admission();
+  admission(const admission&) = delete;
+  admission& operator=(const admission&) = delete;
+
+  bool open() const noexcept { return open_; }
+
+ private:
+  newcomers* way_in_ = nullptr;  // null on the runtime's own workers: what they start is awaited anyhow
+  bool open_ = true;
+};
+
 void report_escaped(worker& home, const char* task_name, const std::exception_ptr& e) noexcept;
 
 class detached final : public child<void>, public pooled {
@@ -31,6 +46,8 @@ class detached final : public child<void>, public pooled {
 /// that escapes is logged. False when the runtime has ended: nothing was started.
 template <class F, class... Args>
 bool spawn(strand& home, const char* name, F f, Args... args) {
+  detail::admission way_in{home};
+  if (!way_in.open()) return false;
   auto root = std::make_unique<detail::detached>(home, nullptr, name);
   auto t = invoke_owned(std::move(f), std::move(args)...);
   if (!root->start(std::move(t))) return false;

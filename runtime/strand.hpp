@@ -19,7 +19,8 @@ struct strand_options {
 };
 
 /// A serial executor: what runs on it runs one after the other, in the order it was posted, on its home worker. What a
-/// timer resumes goes before the rest: it is late already, and a flood of other work must not make it later.
+/// timer resumes goes before the rest, of which it leaves one in `most_due_in_a_row` + 1: it is late already, and a flood
+/// of other work must not make it later.
 ///
 /// Two kinds of entries. *Messages* are new work from outside: counted, refused when `limit` are queued or the strand is
 /// closed. *Resumptions* continue work that was admitted before: always accepted, never counted.
@@ -32,6 +33,8 @@ class strand {
  public:
   /// Entries run before the strand goes to the end of its worker's queue.
   static constexpr int batch = 64;
+  /// What timers resume goes before the rest so many times in a row, then one of the rest has its turn.
+  static constexpr std::uint8_t most_due_in_a_row = 8;
 
   explicit strand(runtime& rt, strand_options options = {});
   explicit strand(weft::worker& home, strand_options options = {});
@@ -64,7 +67,9 @@ class strand {
 
   bool empty() const noexcept { return due_.head == nullptr && queue_.head == nullptr; }
   work& pop() noexcept {
-    auto& from = due_.head != nullptr ? due_ : queue_;
+    const bool turn_of_rest = due_in_a_row_ == most_due_in_a_row && queue_.head != nullptr;
+    auto& from = due_.head != nullptr && !turn_of_rest ? due_ : queue_;
+    due_in_a_row_ = &from == &due_ ? due_in_a_row_ + 1 : 0;
     auto& w = *from.head;
     from.head = w.next;
     return w;
@@ -86,6 +91,7 @@ class strand {
   };
   list due_;  // posted by timers that expired: runs before the rest
   list queue_;
+  std::uint8_t due_in_a_row_ = 0;
   strand* next_ready_ = nullptr;
   std::uint32_t messages_ = 0;
   std::uint32_t limit_;

@@ -5,6 +5,7 @@
 #include <weft/runtime/child.hpp>
 #include <weft/runtime/misuse.hpp>
 #include <weft/runtime/runtime.hpp>
+#include <weft/runtime/spawn.hpp>
 
 namespace weft {
 
@@ -41,7 +42,12 @@ template <class T>
 T sync_wait(runtime& rt, task<T> t) {
   detail::refuse_to_block_worker();
   detail::waited<T> root{rt.control(), nullptr, "sync_wait"};
-  if (!root.start(std::move(t))) misuse("sync_wait on a runtime that was stopped: keep the runtime until the end");
+  bool started = false;
+  {
+    detail::admission way_in{rt.control()};
+    started = way_in.open() && root.start(std::move(t));
+  }
+  if (!started) misuse("sync_wait on a runtime that was stopped: keep the runtime until the end");
   if (rt.workers() == 0) {
     root.pump(rt);
   } else {

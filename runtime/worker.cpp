@@ -12,7 +12,7 @@ namespace {
 
 // How long a worker runs strands before it looks at its timers and polls its source.
 constexpr duration slice = std::chrono::microseconds{200};
-// How long it takes events, if they do not end before. Longer than a slice: see poll_events.
+// How long it takes events, if they do not end before.
 constexpr duration events_slice = std::chrono::milliseconds{2};
 // Reading the clock costs about 20 ns, an entry between 10 ns and 15 us (one that starts a remote call): once in so many.
 constexpr unsigned clock_stride = 16;
@@ -145,17 +145,19 @@ void worker::make_round(time_point until) noexcept {
 bool worker::round(time_point until) noexcept {
   enter inside{*this};
   make_round(until);
-  poll_events();
-  return ready_head_ != nullptr || !inbox_.empty();
+  const bool more_events = poll_events(until);
+  return more_events || ready_head_ != nullptr || !inbox_.empty();
 }
 
 // gRPC reads its sockets only once its queue of events is empty. So as long a turn as the strands had: with one event a
 // round the queue would grow with every reply they send, and the sockets' backlog be parsed in one go in the end.
-void worker::poll_events() noexcept {
-  const auto until = clock_.now() + events_slice;
-  for (std::uint64_t events = 0; events < most_entries && source_->poll(time_point::min()) != 0;) {
-    if (++events % clock_stride == 0 && clock_.now() >= until) break;
+bool worker::poll_events(time_point until) noexcept {
+  for (std::uint64_t events = 0; events < most_entries;) {
+    if (source_->poll(time_point::min()) == 0) return false;
+    ++events;
+    if ((events % clock_stride == 0 || !threaded_) && clock_.now() >= until) break;
   }
+  return true;
 }
 
 void worker::rest() noexcept {
@@ -164,14 +166,17 @@ void worker::rest() noexcept {
 }
 
 void worker::wait_for_events() noexcept {
-  if (ready_head_ != nullptr || !inbox_.empty()) return poll_events();
+  if (ready_head_ != nullptr || !inbox_.empty()) {
+    more_events_ = poll_events(clock_.now() + events_slice);
+    return;
+  }
   if (spin_ > duration::zero() && spin_for_events()) return;
   const auto until = timers_.next_due();
   if (!inbox_.try_sleep()) return;
   ++counters_.sleeps;
   const auto events = source_->poll(until);
   inbox_.awake();
-  if (events != 0) poll_events();
+  if (events != 0) more_events_ = poll_events(clock_.now() + events_slice);
 }
 
 // Spinning pays only where the next event is near. Each failure halves the time spent; one success restores it, and
@@ -184,7 +189,7 @@ bool worker::spin_for_events() noexcept {
   do {
     if (source_->poll(time_point::min()) != 0 || !inbox_.empty()) {
       spin_now_ = spin_;
-      poll_events();
+      more_events_ = poll_events(clock_.now() + events_slice);
       return true;
     }
   } while (clock_.now() < until);
@@ -197,7 +202,8 @@ void worker::run() noexcept {
     enter inside{*this};
     spin_now_ = spin_;
     while (!leaving_) {
-      make_round(clock_.now() + slice);
+      // What events bring has to be run too: after a full turn of theirs the strands get one as long.
+      make_round(clock_.now() + (std::exchange(more_events_, false) ? events_slice : slice));
       if (!leaving_) wait_for_events();
     }
   }

@@ -135,7 +135,8 @@ class worker {
   void run_strand(strand& s) noexcept;
   void push_ready(strand& s) noexcept;
   void remove_ready(strand& s) noexcept;
-  void poll_events() noexcept;
+  /// True when it ended by the time: there may be more.
+  bool poll_events(time_point until) noexcept;
   void wait_for_events() noexcept;
   bool spin_for_events() noexcept;
   bool slice_over() noexcept;
@@ -153,6 +154,7 @@ class worker {
   bool slice_ended_ = false;
   int batch_left_ = 0;
   bool running_destroyed_ = false;
+  bool more_events_ = false;
   bool firing_ = false;  // timers expire: what they post is due
   strand* ready_head_ = nullptr;
   strand* ready_tail_ = nullptr;

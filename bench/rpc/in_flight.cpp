@@ -110,7 +110,8 @@ int run_rounds(int rounds, int connections) {
     };
     p999.push_back(ms(99.9));
     std::cout << i + 1 << "  " << f.ticks << "  " << f.completed << "  " << f.most_in_flight << "  " << ms(50) << "  "
-              << ms(99) << "  " << ms(99.9) << "\n" << std::flush;
+              << ms(99) << "  " << ms(99.9) << "\n"
+              << std::flush;
     if (f.errors != 0 || f.most_in_flight < calls) {
       failed = true;
       std::cerr << "weft-bench in_flight: round " << i + 1 << " is void: " << f.errors << " calls failed, "

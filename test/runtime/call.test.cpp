@@ -64,6 +64,33 @@ TEST_SUITE("call") {
     CHECK(ended);
   }
 
+  TEST_CASE("a short limit counts from now, not from when the round began") {
+    test::virtual_time t;
+    weft::service s{t.rt};
+    t.run([](test::virtual_time* t, weft::service* s) -> weft::task<> {
+      t->clock.advance(3ms);  // what it computed took so long
+      CHECK((co_await s->call([] {}, weft::within{2ms})).ok());
+    }(&t, &s));
+  }
+
+  TEST_CASE("a call that was begun and is awaited by a task that was stopped since is given up at once") {
+    test::virtual_time t;
+    weft::service s{t.rt};
+    const auto begin = t.clock.now();
+    t.run(weft::with_scope(
+        [](weft::service* s, weft::scope& scope) -> weft::task<> {
+          auto& ctx = co_await weft::current();
+          auto c = s->call([] { return pause(1h); }, weft::within{2h});
+          c.begin(ctx);
+          co_await weft::yield{};
+          scope.stop();
+          CHECK((co_await std::move(c)).status() == weft::cancelled("the calling task is stopped"));
+        },
+        &s));
+    CHECK(t.clock.now() - begin < 10ms);
+    t.run(s.stop());
+  }
+
   TEST_CASE("a one-way call needs nobody who waits, and a refusal is returned") {
     test::virtual_time t;
     weft::service s{t.rt, {.name = "small", .reentrancy = weft::reentrancy::exclusive, .mailbox = 1}};

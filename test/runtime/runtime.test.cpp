@@ -151,6 +151,32 @@ TEST_SUITE("pump") {
 }
 
 TEST_SUITE("runtime") {
+  TEST_CASE("a thread that keeps starting roots does not keep the runtime alive, and what was accepted ends") {
+    for (int round = 0; round < 50; ++round) {
+      std::atomic<int> accepted{0}, ended{0};
+      std::atomic<bool> refused{false};
+      std::thread spawner;
+      {
+        weft::runtime rt;
+        spawner = std::thread{[&] {
+          const auto root = [](std::atomic<int>* ended) -> weft::task<> {
+            std::ignore = co_await weft::shield(weft::sleep_for(1ms), 1h);
+            ++*ended;
+          };
+          while (weft::spawn(rt.control(), "root", root, &ended)) ++accepted;
+          refused = true;
+          refused.notify_one();
+        }};
+        accepted.wait(0);
+        while (accepted < 10) std::this_thread::yield();
+        rt.stop();
+        CHECK(accepted == ended);
+        refused.wait(false);
+      }
+      spawner.join();
+    }
+  }
+
   TEST_CASE("many runtimes exist one after the other") {
     for (int i = 0; i < 50; ++i) {
       weft::runtime rt{{.workers = 1 + i % 3}};

@@ -223,6 +223,41 @@ TEST_SUITE("service") {
     CHECK(log == "begun stopped");
   }
 
+  TEST_CASE("an own task that was started before stop has ended when that returns") {
+    test::virtual_time t;
+    bool ended = false;
+    auto s = std::make_unique<weft::service>(t.rt);
+    t.run([](std::unique_ptr<weft::service>* s, bool* ended) -> weft::task<> {
+      auto stubborn = [](bool* ended) -> weft::task<> {
+        std::ignore = co_await weft::shield(weft::sleep_for(5ms), 1h);
+        *ended = true;
+      };
+      (*s)->start(stubborn, ended);
+      co_await (*s)->stop();
+      CHECK(*ended);
+      s->reset();
+    }(&s, &ended));
+    CHECK(ended);
+  }
+
+  TEST_CASE("calls whose callers have gone keep nobody out of a full mailbox") {
+    fixture f{{.reentrancy = weft::reentrancy::exclusive, .mailbox = 3}};
+    f.run(weft::with_scope(
+        [](fixture* f, weft::scope& scope) -> weft::task<> {
+          auto& s = f->service;
+          auto blocker = scope.start(s.call([&s] { return s.slow_increment(100ms); }));
+          co_await weft::yield{};
+          co_await weft::yield{};
+          std::vector<weft::started<weft::result<weft::unit>>> given_up;
+          for (int i = 0; i < 3; ++i) given_up.push_back(scope.start(s.call([] {}, weft::within{10ms})));
+          for (auto& g : given_up) CHECK((co_await std::move(g)).code() == weft::code::deadline_exceeded);
+          CHECK((co_await s.call([] {}, weft::within{1s})).ok());
+          CHECK((co_await std::move(blocker)).ok());
+          CHECK(s.counters().abandoned == 3);
+        },
+        &f));
+  }
+
   TEST_CASE("several services on one strand take turns") {
     test::virtual_time t;
     weft::strand shared{t.rt};

@@ -78,6 +78,24 @@ TEST_SUITE("sleep") {
     CHECK(left_at[0] == left_at[1]);
   }
 
+  TEST_CASE("timers that need all the time there is leave a turn to the rest of their strand") {
+    test::virtual_time t;
+    bool ran = false;
+    t.run(weft::with_scope(
+        [](test::virtual_time* t, bool* ran, weft::scope& s) -> weft::task<> {
+          auto busy = [](weft::manual_clock* clock) -> weft::task<> {
+            while ((co_await weft::sleep_for(1ms)).ok()) clock->advance(30us);
+          };
+          for (int i = 0; i < 128; ++i) std::ignore = s.start(busy, &t->clock);
+          std::ignore = co_await weft::sleep_for(10ms);
+          CHECK(t->rt.control().try_post([ran] { *ran = true; }).ok());
+          for (int i = 0; i < 100 && !*ran; ++i) std::ignore = co_await weft::sleep_for(1ms);
+          CHECK(*ran);
+          s.stop();
+        },
+        &t, &ran));
+  }
+
   TEST_CASE("in a task that is stopped a sleep ends at once with CANCELLED") {
     test::virtual_time t;
     const auto begin = t.clock.now();

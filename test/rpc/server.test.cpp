@@ -1,0 +1,160 @@
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <weft/rpc/convert.hpp>
+#include <weft/rpc/peer.hpp>
+#include <weft/rpc/rpc_runtime.hpp>
+#include <weft/rpc/server.hpp>
+#include <weft/runtime/scope.hpp>
+#include <weft/runtime/sync_wait.hpp>
+#include <weft/runtime/when_all.hpp>
+#include <weft/runtime/with_timeout.hpp>
+
+#include "../support/echo_service.hpp"
+
+using namespace std::chrono_literals;
+using test::v1::Echo;
+using test::v1::EchoReply;
+using test::v1::EchoRequest;
+
+namespace {
+
+EchoRequest say(std::string text, std::chrono::microseconds delay = 0us) {
+  EchoRequest r;
+  r.set_text(std::move(text));
+  r.set_delay_us(delay.count());
+  return r;
+}
+
+weft::reply<EchoReply> call_say(Echo::client echo, EchoRequest request) { co_return co_await echo.Say(request); }
+
+// A server with the echo service, and a runtime of its own for the client, as in two processes.
+struct two_sides {
+  explicit two_sides(weft::server_options o = {}, weft::service_options s = {}) : service{rt, s}, server{rt, o} {
+    server.add(service);
+    REQUIRE(server.start().ok());
+    peer = std::make_unique<weft::peer>(client, server.address());
+  }
+  ~two_sides() {
+    client.stop();
+    server.stop();
+    service.stop_and_wait(weft::stop_mode::abort);
+  }
+
+  weft::rpc_runtime rt;
+  test::echo_service service;
+  weft::server server;
+  weft::rpc_runtime client{{.runtime = {.workers = 2}}};
+  std::unique_ptr<weft::peer> peer;
+};
+
+}  // namespace
+
+TEST_SUITE("server") {
+  TEST_CASE("the first call after the server was idle for longer than a call may take has its whole time") {
+    two_sides f{{.longest = 50ms}};
+    CHECK(weft::sync_wait(f.client, call_say({*f.peer}, say("connect"))).ok());
+    CHECK(weft::sync_wait(f.client, weft::as_task(weft::sleep_for(80ms))).ok());
+    const auto reply = weft::sync_wait(f.client, call_say({*f.peer}, say("again")));
+    REQUIRE(reply.ok());
+    CHECK(reply->left_us() > 20'000);
+  }
+
+  TEST_CASE("a runtime starts one server: another, or the same again, is FAILED_PRECONDITION") {
+    weft::rpc_runtime rt;
+    test::echo_service service{rt};
+    std::string address;
+    {
+      weft::server first{rt};
+      first.add(service);
+      REQUIRE(first.start().ok());
+      CHECK(first.start().code() == weft::code::failed_precondition);
+      address = first.address();
+      weft::rpc_runtime other;
+      test::echo_service also{other};
+      weft::server taken{other, {.addresses = {address}}};
+      taken.add(also);
+      CHECK(taken.start() == weft::unavailable("cannot listen on '" + address + "'"));
+      CHECK(taken.start().code() == weft::code::failed_precondition);
+      also.stop_and_wait();
+    }
+    weft::server second{rt};
+    CHECK(second.start() ==
+          weft::failed_precondition(
+              "this runtime has started a server before, or tried to: make a new runtime for another"));
+    service.stop_and_wait();
+  }
+
+  TEST_CASE("on a runtime that has ended a server does not start, and its stop returns") {
+    weft::rpc_runtime rt;
+    weft::server s{rt};
+    rt.stop();
+    CHECK(s.start() == weft::failed_precondition("the runtime has ended"));
+    s.stop();
+  }
+
+  TEST_CASE("requests beyond the bytes that may wait are refused") {
+    two_sides f{{}, {.reentrancy = weft::reentrancy::exclusive, .mailbox_bytes = 10'000}};
+    const int refused =
+        weft::sync_wait(f.client, weft::with_scope(
+                                      [](two_sides* f, weft::scope& scope) -> weft::task<int> {
+                                        const Echo::client echo{*f->peer};
+                                        const auto big = say(std::string(6'000, 'x'), 300ms);
+                                        auto running = scope.start(call_say(echo, big));
+                                        std::ignore = co_await weft::sleep_for(50ms);  // it has arrived and runs
+                                        const auto rest =
+                                            co_await weft::when_all(call_say(echo, big), call_say(echo, big));
+                                        CHECK((co_await std::move(running)).ok());
+                                        int refused = 0;
+                                        for (const auto* r : {&std::get<0>(rest), &std::get<1>(rest)}) {
+                                          if (r->code() == weft::code::resource_exhausted) ++refused;
+                                        }
+                                        co_return refused;
+                                      },
+                                      &f));
+    CHECK(refused == 1);  // one runs, one waits
+  }
+
+  TEST_CASE("a timeout of centuries is no deadline, as one of a year is one") {
+    CHECK(weft::from_timespec({.tv_sec = 9'223'372'037, .tv_nsec = 0, .clock_type = GPR_CLOCK_MONOTONIC}) ==
+          weft::never);
+    CHECK(weft::from_timespec({.tv_sec = INT64_MAX - 1, .tv_nsec = 5, .clock_type = GPR_CLOCK_MONOTONIC}) ==
+          weft::never);
+    CHECK(weft::from_timespec({.tv_sec = 31'536'000, .tv_nsec = 5, .clock_type = GPR_CLOCK_MONOTONIC}) < weft::never);
+  }
+}
+
+TEST_SUITE("a call that outlives its caller") {
+  TEST_CASE("a peer may go while calls that were given up, or sent one way, are still out") {
+    two_sides f;
+    for (int i = 0; i < 20; ++i) {
+      weft::peer short_lived{f.client, f.server.address()};
+      const auto r = weft::sync_wait(f.client, weft::with_timeout(2ms, call_say({short_lived}, say("slow", 50ms))));
+      CHECK(r.code() == weft::code::deadline_exceeded);
+      weft::sync_wait(f.client, [](weft::peer* p) -> weft::task<> {
+        CHECK(Echo::client{*p}.send.Say(say("one way", 20ms)).ok());
+        co_return;
+      }(&short_lived));
+    }
+  }
+
+  TEST_CASE("the end of a runtime does not wait for one-way calls, from whichever worker they came") {
+    two_sides f;
+    for (const int worker : {0, 1}) {
+      weft::rpc_runtime short_lived{{.runtime = {.workers = 2}}};
+      weft::peer peer{short_lived, f.server.address()};
+      weft::service sender{short_lived, {.worker = worker}};
+      weft::sync_wait(short_lived, [](weft::service* s, weft::peer* p) -> weft::task<> {
+        CHECK((co_await s->call([p] { return Echo::client{*p}.send.Say(say("slow", 10s), weft::within{20s}); })).ok());
+      }(&sender, &peer));
+      sender.stop_and_wait();
+      const auto begin = std::chrono::steady_clock::now();
+      short_lived.stop();
+      CHECK(std::chrono::steady_clock::now() - begin < 5s);
+    }
+  }
+}

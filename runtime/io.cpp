@@ -3,14 +3,9 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <optional>
 #include <utility>
-#include <weft/runtime/config.hpp>
 #include <weft/runtime/misuse.hpp>
-#include <weft/runtime/net/way_home.hpp>
-#include <weft/runtime/sleep.hpp>
-#include <weft/runtime/strand.hpp>
 #include <weft/runtime/worker.hpp>
 
 namespace asio = boost::asio;
@@ -123,109 +118,5 @@ std::size_t io::poll() {
   if (context.stopped()) context.restart();  // it stops whenever nothing is left to do
   return context.poll();
 }
-
-namespace {
-
-class signal_wait;
-
-/// Shared by the task that waits and the I/O thread.
-class signal_watch final : public std::enable_shared_from_this<signal_watch>, io_member {
- public:
-  signal_watch(std::shared_ptr<io_core> core, signal_list signals, worker& home)
-      : core_{std::move(core)}, signals_{signals}, way_{home}, set_{core_->context()} {}
-
-  // On the worker.
-  bool begin(signal_wait& waiter) noexcept {
-    waiter_ = &waiter;
-    return begin_.send(shared_from_this(), *core_);
-  }
-  void abandon() noexcept {
-    waiter_ = nullptr;
-    way_.shut();
-    abandon_.send(shared_from_this(), *core_);
-  }
-
- private:
-  // On the I/O thread.
-  void watch() noexcept {
-    boost::system::error_code error;
-    if (!core_->join(*this)) return report(0);
-    joined_ = true;
-    for (const int s : signals_) {
-      if (!error) static_cast<void>(set_.add(s, error));
-    }
-    if (error) return report(0);
-    set_.async_wait([self = shared_from_this()](const auto& e, int number) { self->report(e ? 0 : number); });
-  }
-  void cancel() noexcept { report(0); }
-  void io_stopping() noexcept override { report(0); }
-
-  void report(int number) noexcept {
-    boost::system::error_code ignored;
-    static_cast<void>(set_.clear(ignored));
-    static_cast<void>(set_.cancel(ignored));
-    if (std::exchange(joined_, false)) core_->leave(*this);
-    if (std::exchange(reported_, true)) return;
-    number_ = number;
-    caught_.send(shared_from_this(), way_);
-  }
-
-  // On the worker.
-  void tell_waiter() noexcept;
-
-  const std::shared_ptr<io_core> core_;
-  const signal_list signals_;
-  way_home way_;
-  signal_wait* waiter_ = nullptr;  // the worker's
-  asio::signal_set set_;           // the I/O thread's, and the rest too
-  bool joined_ = false;
-  bool reported_ = false;
-  int number_ = 0;  // the I/O thread's until `caught_` is sent
-
-  note<signal_watch, &signal_watch::watch> begin_;
-  note<signal_watch, &signal_watch::cancel> abandon_;
-  note<signal_watch, &signal_watch::tell_waiter> caught_;
-};
-
-class signal_wait final : public wait {
- public:
-  signal_wait(io& where, signal_list signals) noexcept : wait{"signal"}, core_{where.core()}, signals_{signals} {}
-  bool await_ready() const noexcept { return false; }
-  template <task_promise_type P>
-  WEFT_NOINLINE bool await_suspend(std::coroutine_handle<P> h) {
-    return begin(h, h.promise().ctx(), __builtin_return_address(0));
-  }
-  int await_resume() const noexcept { return number_; }
-  void caught(int number) noexcept {
-    number_ = number;
-    finish();
-  }
-
- private:
-  bool begin(std::coroutine_handle<> h, context& ctx, void* where) {
-    if (ctx.stopped()) return false;
-    watch_ = std::make_shared<signal_watch>(std::move(core_), signals_, ctx.home().home());
-    suspend(h, ctx, where);
-    if (!watch_->begin(*this)) finish();
-    return true;
-  }
-  void on_stop() noexcept override {
-    watch_->abandon();
-    finish();
-  }
-
-  std::shared_ptr<io_core> core_;
-  signal_list signals_;
-  std::shared_ptr<signal_watch> watch_;
-  int number_ = 0;
-};
-
-void signal_watch::tell_waiter() noexcept {
-  if (auto* w = std::exchange(waiter_, nullptr)) w->caught(number_);
-}
-
-}  // namespace
-
-task<int> wait_for_signal(io& where, signal_list signals) { co_return co_await signal_wait{where, signals}; }
 
 }  // namespace weft

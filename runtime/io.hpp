@@ -1,11 +1,8 @@
 #pragma once
-#include <array>
-#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <thread>
 #include <weft/runtime/inbox.hpp>
-#include <weft/runtime/task.hpp>
 
 namespace boost::asio {
 class io_context;
@@ -95,29 +92,5 @@ class io {
   std::thread thread_;
   bool stopped_ = false;
 };
-
-/// Signals to wait for: `{SIGINT, SIGTERM}`. (g++ 12 cannot keep a std::initializer_list in a co_await expression.)
-class signal_list {
- public:
-  static constexpr std::size_t most = 8;
-
-  template <std::same_as<int>... Signals>
-    requires(sizeof...(Signals) > 0 && sizeof...(Signals) <= most)
-  constexpr signal_list(Signals... signals) noexcept : size_{sizeof...(Signals)}, signals_{signals...} {}
-
-  const int* begin() const noexcept { return signals_.data(); }
-  const int* end() const noexcept { return signals_.data() + size_; }
-
- private:
-  std::size_t size_;
-  std::array<int, most> signals_;
-};
-
-/// Waits until the process gets one of these signals and yields its number: `co_await wait_for_signal(io, {SIGINT, SIGTERM})`.
-///
-/// While a task waits, the signal does not have its usual effect; several may wait for the same one, and all get it.
-/// Resumes on the task's strand. Yields 0 when the task is stopped (at once), when the io is stopped, and for a
-/// number that is no signal that can be waited for.
-task<int> wait_for_signal(io& where, signal_list signals);
 
 }  // namespace weft

@@ -1,11 +1,12 @@
 // The lobby's server, in any role: `lobby --role all|gate|lobby|cards|chat --config FILE`.
 #include <dirent.h>
 
+#include <csignal>
 #include <iostream>
 #include <string>
 #include <string_view>
-
 #include <weft/rpc/process_setup.hpp>
+#include <weft/runtime/signals.hpp>
 
 #include "lobby/process.hpp"
 #include "lobby/topology.hpp"
@@ -40,9 +41,11 @@ int serve(lobby::role role, const lobby::v1::Topology& topology, long fds_before
       std::cerr << "lobby: " << process.status() << "\n";
       return 1;
     }
+    // Before anybody is told that it is there; kept until it is down, so that a second signal does not cut that short.
+    weft::signals asked{(*process)->sockets(), {SIGINT, SIGTERM, SIGUSR1}};
     for (const auto& name : (*process)->served()) std::cout << "ready " << name << "\n";
     std::cout << std::flush;
-    (*process)->run_until_signal();
+    (*process)->run_until(asked);
     left = (*process)->stop();
   }
   weft::wait_until_grpc_is_down();

@@ -114,13 +114,13 @@ std::vector<std::string> process::served() const {
   return names;
 }
 
-void process::run_until_signal() {
-  weft::sync_wait(rt_, [](weft::io* io) -> weft::task<> {
-    while (co_await weft::wait_for_signal(*io, {SIGINT, SIGTERM, SIGUSR1}) == SIGUSR1) {
+void process::run_until(weft::signals& asked) {
+  weft::sync_wait(rt_, [](weft::signals* asked) -> weft::task<> {
+    while (co_await asked->next() == SIGUSR1) {
       std::fputs(weft::dump_here().c_str(), stderr);
       std::fflush(stderr);
     }
-  }(&io_));
+  }(&asked));
 }
 
 // Players first, while the services they say goodbye to still answer; then the services, then what they stand on.

@@ -9,6 +9,7 @@
 #include <weft/runtime/io.hpp>
 #include <weft/runtime/net/tcp.hpp>
 #include <weft/runtime/result.hpp>
+#include <weft/runtime/signals.hpp>
 
 #include "lobby/cards_service.hpp"
 #include "lobby/chat_service.hpp"
@@ -29,8 +30,8 @@ class process {
   static weft::result<std::unique_ptr<process>> start(role r, const v1::Topology& topology);
   ~process();
 
-  /// Blocks until SIGINT or SIGTERM; SIGUSR1 writes a dump to stderr.
-  void run_until_signal();
+  /// Blocks until `asked` yields something else than SIGUSR1, which writes a dump to stderr.
+  void run_until(weft::signals& asked);
 
   /// Lets the players go, finishes what runs, stops everything. Yields what was left over then: tasks, calls.
   struct left_over {
@@ -44,6 +45,7 @@ class process {
   std::vector<std::string> served() const;
   gate* players() noexcept { return gate_.get(); }
   weft::rpc_runtime& runtime() noexcept { return rt_; }
+  weft::io& sockets() noexcept { return io_; }
 
  private:
   process(role r, const v1::Topology& topology) : role_{r}, topology_{topology} {}

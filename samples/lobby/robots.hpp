@@ -6,6 +6,7 @@
 #include <weft/runtime/io.hpp>
 #include <weft/runtime/status.hpp>
 #include <weft/runtime/strand.hpp>
+#include <weft/runtime/task.hpp>
 
 #include "lobby/tally.hpp"
 

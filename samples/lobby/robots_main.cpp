@@ -13,6 +13,7 @@
 #include <weft/runtime/io.hpp>
 #include <weft/runtime/ok.hpp>
 #include <weft/runtime/runtime.hpp>
+#include <weft/runtime/signals.hpp>
 #include <weft/runtime/sleep.hpp>
 #include <weft/runtime/sync_wait.hpp>
 #include <weft/runtime/when_all.hpp>
@@ -85,11 +86,10 @@ weft::task<> show_progress(const lobby::tally& counts, bool wanted) {
   }
 }
 
-weft::task<weft::status> play_unless_interrupted(weft::io& sockets, weft::runtime& rt, const settings& s,
-                                                 lobby::tally& counts) {
-  auto ended =
-      co_await weft::race(play(sockets, rt.control(), rt.time(), s.play, counts), show_progress(counts, s.progress),
-                          weft::wait_for_signal(sockets, {SIGINT, SIGTERM}));
+weft::task<weft::status> play_unless_interrupted(weft::io& sockets, weft::signals& interrupts, weft::runtime& rt,
+                                                 const settings& s, lobby::tally& counts) {
+  auto ended = co_await weft::race(play(sockets, rt.control(), rt.time(), s.play, counts),
+                                   show_progress(counts, s.progress), interrupts.next());
   if (auto* played = std::get_if<weft::status>(&ended)) co_return std::move(*played);
   co_return weft::cancelled("interrupted");
 }
@@ -120,7 +120,8 @@ int main(int argc, char** argv) {
   {
     weft::runtime rt;
     weft::io sockets;
-    outcome = weft::sync_wait(rt, play_unless_interrupted(sockets, rt, s, counts));
+    weft::signals interrupts{sockets, {SIGINT, SIGTERM}};
+    outcome = weft::sync_wait(rt, play_unless_interrupted(sockets, interrupts, rt, s, counts));
   }
   if (!s.quiet && counts.commands + counts.errors > 0) std::cout << lobby::to_text(counts);
   if (!s.json.empty() && !write(s.json, lobby::to_json(counts))) outcome = weft::unavailable("cannot write " + s.json);

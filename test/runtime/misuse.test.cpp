@@ -11,11 +11,13 @@
 #include <unistd.h>
 #include <weft/runtime/dump.hpp>
 #include <weft/runtime/event.hpp>
+#include <weft/runtime/io.hpp>
 #include <weft/runtime/queue.hpp>
 #include <weft/runtime/resume_on.hpp>
 #include <weft/runtime/runtime.hpp>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/service.hpp>
+#include <weft/runtime/signals.hpp>
 #include <weft/runtime/spawn.hpp>
 #include <weft/runtime/sync_wait.hpp>
 
@@ -139,6 +141,21 @@ TEST_SUITE("misuse") {
         "state of service 'bank' was touched from a thread without a strand: use call, post or send");
   }
 #endif
+
+  TEST_CASE("signals destroyed while a task waits for one say to end the task first") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 0}};
+          weft::io net;
+          weft::signals watch{net, {SIGUSR1}};
+          weft::spawn(
+              rt.control(), "waiter", [](weft::signals* w) -> weft::task<> { std::ignore = co_await w->next(); },
+              &watch);
+          rt.pump();
+          watch.~signals();
+        },
+        "signals were destroyed while a task waits for one: end the task first");
+  }
 
   TEST_CASE("a service destroyed with a call in progress says to stop it first") {
     check_misuse(

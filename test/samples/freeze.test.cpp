@@ -1,6 +1,5 @@
 // A chat process that hangs: cards go on as if nothing were.
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -8,8 +7,6 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
@@ -27,6 +24,7 @@
 
 #include "../support/free_addresses.hpp"
 #include "../support/guest.hpp"
+#include "../support/temporary_file.hpp"
 #include "lobby/child_process.hpp"
 #include "lobby/demo_report.hpp"
 #include "lobby/latency.hpp"
@@ -54,23 +52,6 @@ constexpr int most_attempts = 3;
 constexpr std::uint64_t least_cards = WEFT_ASAN || WEFT_TSAN ? 100 : 500;
 constexpr auto time_to_start = 30s;
 constexpr auto time_to_stop = 30s;
-
-class temporary_file {
- public:
-  explicit temporary_file(const std::string& content) {
-    const file_descriptor opened{::mkstemp(name_.data())};
-    REQUIRE(opened.open());
-    std::ofstream{name_} << content;
-  }
-  ~temporary_file() { ::unlink(name_.c_str()); }
-  temporary_file(const temporary_file&) = delete;
-  temporary_file& operator=(const temporary_file&) = delete;
-
-  const std::string& name() const { return name_; }
-
- private:
-  std::string name_ = (std::filesystem::temp_directory_path() / "weft-test-XXXXXX").string();
-};
 
 /// What a program is given on its way so that ThreadSanitizer passes over the same in it as here.
 class sanitizer_options {

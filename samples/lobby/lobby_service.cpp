@@ -10,8 +10,20 @@ namespace lobby {
 
 using namespace std::chrono_literals;
 
-lobby_service::lobby_service(weft::runtime& rt, v1::Cards::client cards, v1::Chat::client chat, std::uint64_t seed)
-    : service{rt, {.name = v1::Lobby::full_name, .mailbox = 8'192}}, cards_{cards}, chat_{chat}, seed_{seed} {}
+lobby_service::lobby_service(weft::runtime& rt, v1::Cards::client cards, v1::Chat::client chat, std::uint64_t first_id,
+                             std::uint64_t seed)
+    : service{rt, {.name = v1::Lobby::full_name, .mailbox = 8'192}},
+      cards_{cards},
+      chat_{chat},
+      next_seed_{seed},
+      next_player_{first_id},
+      next_table_{first_id} {}
+
+std::uint64_t lobby_service::first_id_at(std::chrono::system_clock::time_point start) {
+  const auto since = start - std::chrono::sys_days{std::chrono::year{2026} / 1 / 1};
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(since).count();
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(seconds, 0)) * 1'000 + 1;
+}
 
 weft::reply<v1::LoginReply> lobby_service::Login(v1::LoginRequest& request) {
   const auto& name = request.name();
@@ -20,7 +32,7 @@ weft::reply<v1::LoginReply> lobby_service::Login(v1::LoginRequest& request) {
                                      std::to_string(name.size()));
   }
   if (!names_.insert(name).second) co_return weft::already_exists("the name '" + name + "' is taken");
-  const auto id = ++last_player_;
+  const auto id = next_player_++;
   players_[id] = {.name = name};
   v1::LoginReply reply;
   reply.set_player(id);
@@ -90,7 +102,7 @@ weft::result<lobby_service::player*> lobby_service::find(std::uint64_t id) {
 
 weft::result<std::uint64_t> lobby_service::make_table(std::uint32_t seats) {
   if (seats < 2 || seats > 4) return weft::invalid_argument("a table has 2 to 4 seats, not " + std::to_string(seats));
-  const auto id = ++last_table_;
+  const auto id = next_table_++;
   tables_[id] = {.seats = seats, .players = {}};
   return id;
 }
@@ -110,7 +122,7 @@ weft::reply<v1::JoinReply> lobby_service::sit_down(std::uint64_t player_id, std:
 
   v1::OpenRequest open;
   open.set_table(table_id);
-  open.set_seed(seed_ + table_id);
+  open.set_seed(next_seed_++);
   open.mutable_players()->Add(t.players.begin(), t.players.end());
   const bool begins = t.playing;
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -16,8 +17,14 @@ class lobby_service final : public v1::Lobby::service {
  public:
   static constexpr std::size_t longest_name = 40;
 
-  /// Games are dealt from seeds that follow from `seed`.
-  lobby_service(weft::runtime& rt, v1::Cards::client cards, v1::Chat::client chat, std::uint64_t seed = 1);
+  /// Players and tables are numbered from `first_id`; games are dealt from seeds that follow from `seed`.
+  lobby_service(weft::runtime& rt, v1::Cards::client cards, v1::Chat::client chat, std::uint64_t first_id = 1,
+                std::uint64_t seed = 1);
+
+  /// For a lobby whose tables and players other processes remember, which may outlive it. The ids of one that is started
+  /// later come after all of this one's, as long as it gives out fewer than 1,000 a second and the clock goes forward:
+  /// the seconds since 2026 and three digits that count, 28216274001.
+  static std::uint64_t first_id_at(std::chrono::system_clock::time_point start);
 
   weft::reply<v1::LoginReply> Login(v1::LoginRequest& request) override;
   weft::reply<v1::LogoutReply> Logout(v1::LogoutRequest& request) override;
@@ -44,9 +51,9 @@ class lobby_service final : public v1::Lobby::service {
 
   v1::Cards::client cards_;
   v1::Chat::client chat_;
-  std::uint64_t seed_;
-  std::uint64_t last_player_ = 0;
-  std::uint64_t last_table_ = 0;
+  std::uint64_t next_seed_;
+  std::uint64_t next_player_;
+  std::uint64_t next_table_;
   std::map<std::uint64_t, player> players_;
   std::set<std::string> names_;
   std::map<std::uint64_t, table> tables_;

@@ -1,5 +1,6 @@
 #include "lobby/process.hpp"
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <tuple>
@@ -67,7 +68,12 @@ weft::status process::start() {
     auto to_chat = client_of<v1::Chat::client>("chat", chat_, t.chat());
     if (!to_cards.ok()) return to_cards.status();
     if (!to_chat.ok()) return to_chat.status();
-    if (has_lobby) lobby_ = std::make_unique<lobby_service>(rt_, *to_cards, *to_chat);
+    if (has_lobby) {
+      // What is in this process is as new as the lobby; another one may remember a lobby before this one.
+      const bool all_new = gate_ && cards_ && chat_;
+      const auto first_id = all_new ? 1 : lobby_service::first_id_at(std::chrono::system_clock::now());
+      lobby_ = std::make_unique<lobby_service>(rt_, *to_cards, *to_chat, first_id);
+    }
     if (gate_) {
       auto to_lobby = client_of<v1::Lobby::client>("lobby", lobby_, t.lobby());
       if (!to_lobby.ok()) return to_lobby.status();

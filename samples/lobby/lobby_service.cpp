@@ -10,14 +10,15 @@ namespace lobby {
 
 using namespace std::chrono_literals;
 
-lobby_service::lobby_service(weft::runtime& rt, v1::Cards::client cards, v1::Chat::client chat, std::uint64_t first_id,
-                             std::uint64_t seed)
+lobby_service::lobby_service(weft::runtime& rt, v1::Cards::client cards, v1::Chat::client chat, v1::Gate::client gate,
+                             std::uint64_t first_id, std::uint64_t seed)
     : service{rt, {.name = v1::Lobby::full_name, .mailbox = 8'192}},
       cards_{cards},
       chat_{chat},
       next_seed_{seed},
       next_player_{first_id},
-      next_table_{first_id} {}
+      next_table_{first_id},
+      events_{*this, gate} {}
 
 std::uint64_t lobby_service::first_id_at(std::chrono::system_clock::time_point start) {
   const auto since = start - std::chrono::sys_days{std::chrono::year{2026} / 1 / 1};
@@ -120,11 +121,7 @@ weft::reply<v1::JoinReply> lobby_service::sit_down(std::uint64_t player_id, std:
   t.playing = t.players.size() == t.seats;
   players_.at(player_id).table = table_id;
 
-  v1::OpenRequest open;
-  open.set_table(table_id);
-  open.set_seed(next_seed_++);
-  open.mutable_players()->Add(t.players.begin(), t.players.end());
-  const bool begins = t.playing;
+  const auto to_begin = t.playing ? t.players : std::vector<std::uint64_t>{};
 
   v1::EnterRequest enter;
   enter.set_room(table_id);
@@ -133,8 +130,56 @@ weft::reply<v1::JoinReply> lobby_service::sit_down(std::uint64_t player_id, std:
   const auto entered = co_await chat_.Enter(enter);  // a table without chat is a table all the same
   static_cast<void>(entered);
   // Also when this player is gone meanwhile: the others wait for their game.
-  if (begins) co_await weft::ok(weft::shield(cards_.Open(open), 2s));
+  if (!to_begin.empty()) co_await weft::ok(weft::shield(begin_game(table_id, to_begin), 2s));
+  if (!sits(player_id, table_id)) {
+    co_return weft::unavailable("the game at table " + std::to_string(table_id) + " did not begin");
+  }
   co_return reply;
+}
+
+// `players` by seat, the last of whom has just sat down.
+weft::task<weft::status> lobby_service::begin_game(std::uint64_t table_id, std::vector<std::uint64_t> players) {
+  if (!tables_.contains(table_id)) co_return weft::unavailable("everybody has left the table");
+  v1::OpenRequest open;
+  open.set_table(table_id);
+  open.set_seed(next_seed_++);
+  open.mutable_players()->Add(players.begin(), players.end());
+  const auto opened = co_await cards_.Open(open);
+  if (!opened.ok()) close_table(table_id, players.back());
+  // For those who have left: there was no game to quit yet. Cards may have opened one although no answer came.
+  v1::QuitRequest quit;
+  quit.set_table(table_id);
+  for (const auto p : players) {
+    if (sits(p, table_id)) continue;
+    quit.set_player(p);
+    std::ignore = cards_.send.Quit(quit);
+  }
+  co_return opened.status();
+}
+
+// Frees the players. Who came last is told so by the answer, the others by an event.
+void lobby_service::close_table(std::uint64_t table_id, std::uint64_t last_player) {
+  const auto found = tables_.find(table_id);
+  if (found == tables_.end()) return;  // all have left meanwhile
+  auto players = std::move(found->second.players);
+  tables_.erase(found);
+  std::erase(players, 0);
+  v1::ExitRequest exit;
+  exit.set_room(table_id);
+  for (const auto p : players) {
+    players_.at(p).table = 0;
+    exit.set_player(p);
+    std::ignore = chat_.send.Exit(exit);
+  }
+  std::erase(players, last_player);
+  v1::ServerMessage event;
+  event.mutable_closed()->set_table(table_id);
+  events_.push(players, event);
+}
+
+bool lobby_service::sits(std::uint64_t player_id, std::uint64_t table_id) const {
+  const auto found = players_.find(player_id);
+  return found != players_.end() && found->second.table == table_id;
 }
 
 weft::task<weft::status> lobby_service::stand_up(std::uint64_t player_id) {

@@ -6,20 +6,22 @@
 #include <string>
 #include <vector>
 
+#include "lobby/push_queue.hpp"
 #include "lobby/v1/cards.weft.hpp"
 #include "lobby/v1/chat.weft.hpp"
 #include "lobby/v1/lobby.weft.hpp"
 
 namespace lobby {
 
-/// Who is here, who sits where. Opens a table's game at the cards service when its last seat is taken.
+/// Who is here, who sits where. Opens a table's game at the cards service when its last seat is taken; a table whose game
+/// cannot begin is closed, and its players are free again.
 class lobby_service final : public v1::Lobby::service {
  public:
   static constexpr std::size_t longest_name = 40;
 
   /// Players and tables are numbered from `first_id`; games are dealt from seeds that follow from `seed`.
-  lobby_service(weft::runtime& rt, v1::Cards::client cards, v1::Chat::client chat, std::uint64_t first_id = 1,
-                std::uint64_t seed = 1);
+  lobby_service(weft::runtime& rt, v1::Cards::client cards, v1::Chat::client chat, v1::Gate::client gate,
+                std::uint64_t first_id = 1, std::uint64_t seed = 1);
 
   /// For a lobby whose tables and players other processes remember, which may outlive it. The ids of one that is started
   /// later come after all of this one's, as long as it gives out fewer than 1,000 a second and the clock goes forward:
@@ -47,6 +49,9 @@ class lobby_service final : public v1::Lobby::service {
   weft::result<player*> find(std::uint64_t id);
   weft::result<std::uint64_t> make_table(std::uint32_t seats);
   weft::reply<v1::JoinReply> sit_down(std::uint64_t player_id, std::uint64_t table_id);
+  weft::task<weft::status> begin_game(std::uint64_t table_id, std::vector<std::uint64_t> players);
+  void close_table(std::uint64_t table_id, std::uint64_t last_player);
+  bool sits(std::uint64_t player_id, std::uint64_t table_id) const;
   weft::task<weft::status> stand_up(std::uint64_t player_id);
 
   v1::Cards::client cards_;
@@ -57,6 +62,7 @@ class lobby_service final : public v1::Lobby::service {
   std::map<std::uint64_t, player> players_;
   std::set<std::string> names_;
   std::map<std::uint64_t, table> tables_;
+  push_queue events_;
 };
 
 }  // namespace lobby

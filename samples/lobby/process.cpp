@@ -72,7 +72,7 @@ weft::status process::start() {
       // What is in this process is as new as the lobby; another one may remember a lobby before this one.
       const bool all_new = gate_ && cards_ && chat_;
       const auto first_id = all_new ? 1 : lobby_service::first_id_at(std::chrono::system_clock::now());
-      lobby_ = std::make_unique<lobby_service>(rt_, *to_cards, *to_chat, first_id);
+      lobby_ = std::make_unique<lobby_service>(rt_, *to_cards, *to_chat, *to_gate, first_id);
     }
     if (gate_) {
       auto to_lobby = client_of<v1::Lobby::client>("lobby", lobby_, t.lobby());

@@ -84,6 +84,10 @@ weft::task<> robot::listen() {
 void robot::hear(v1::ServerMessage message) {
   if (message.reply_to() == 0) {
     if (message.has_chat()) ++counts_.lines_heard;
+    if (message.has_closed()) {
+      closed_ = message.closed().table();
+      news_.set();
+    }
     if (!message.has_table()) return;
     const auto& view = message.table().view();
     if (view.table() == seat_.table()) {
@@ -154,7 +158,7 @@ weft::task<weft::status> robot::play_games() {
 
 weft::task<weft::status> robot::play_game() {
   failed_looks_ = 0;
-  while (!seat_.begun() && time_.now() < plan_.until) {
+  while (!seat_.begun() && closed_ != seat_.table() && time_.now() < plan_.until) {
     std::ignore = co_await weft::ok(news_within(plan_.until - time_.now()));
   }
   while (seat_.begun() && !seat_.over() && time_.now() < plan_.last_call && failed_looks_ < most_failed_looks) {
@@ -174,6 +178,10 @@ weft::task<weft::status> robot::play_game() {
 // What it said belongs to the table, so it waits for the answers before it goes.
 weft::task<weft::status> robot::leave() {
   co_await weft::ok(wait_until_unanswered(0));
+  if (closed_ == seat_.table()) {
+    counts_.error("the game did not begin");
+    co_return weft::status{};
+  }
   v1::ClientMessage message;
   message.mutable_leave();
   const auto answer = co_await weft::ok(ask(std::move(message)));

@@ -85,6 +85,7 @@ class robot {
   weft::status gone_;     // why the gate is gone
   seat seat_;
   std::map<std::uint64_t, v1::PublicView> early_;  // by table: events that overtook the answer to Join
+  std::uint64_t closed_ = 0;                       // the last table whose game could not begin
   bool joining_ = false;
   int failed_looks_ = 0;
 };

@@ -56,6 +56,7 @@ class fake_gate {
   bool let_second_overtake = false;  // of two commands that are sent back to back
   bool mute = false;                 // answers no command
   bool gone = false;                 // hangs up at once
+  bool closes_first_table = false;   // while one robot waits there
 
   std::uint64_t commands = 0;
   std::uint64_t says = 0;
@@ -121,6 +122,12 @@ class fake_gate {
       p.seat = waiting_ == nullptr ? 0 : 1;
       waiting_ = waiting_ == nullptr ? &p : nullptr;
       p.played = 0;
+      if (std::exchange(closes_first_table, false)) {
+        waiting_ = nullptr;
+        v1::ServerMessage event;
+        event.mutable_closed()->set_table(table_ + 1);
+        send(p, 0, std::move(event));  // before the answer: events may overtake it
+      }
       answer.mutable_join()->set_table(p.seat == 0 ? ++table_ : table_);
       answer.mutable_join()->set_seat(static_cast<std::uint32_t>(p.seat));
       if (p.seat == 1) {
@@ -288,6 +295,16 @@ TEST_CASE("a robot whose command is not answered gives up and says so") {
   const auto ended = e.play();
   CHECK(ended.first.code() == weft::code::deadline_exceeded);
   CHECK(e.counts.games == 0);
+}
+
+TEST_CASE("robots whose game could not begin count that and join again") {
+  evening e;
+  e.gate.closes_first_table = true;
+  const auto ended = e.play();
+  CHECK(ended.first == weft::status{});
+  CHECK(ended.second == weft::status{});
+  CHECK(e.counts.complaints == std::map<std::string, std::uint64_t>{{"the game did not begin", 1}});
+  CHECK(e.counts.games > 5);
 }
 
 TEST_CASE("a robot whose gate is gone says so") {

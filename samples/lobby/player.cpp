@@ -43,19 +43,23 @@ weft::task<> player::run(weft::scope& scope) {
 
 void player::dispatch(v1::ClientMessage message, weft::lane& cards, weft::lane& chat) {
   const auto seq = message.seq();
-  const auto accepted = message.has_say() ? chat.run(&player::on_chat, this, std::move(message))
-                                          : cards.run(&player::on_card, this, std::move(message));
-  if (!accepted.ok()) send(seq, accepted);
+  const bool line = message.has_say();
+  const auto accepted = line ? chat.run(&player::on_chat, this, std::move(message))
+                             : cards.run(&player::on_card, this, std::move(message), lines_);
+  if (!accepted.ok()) return send(seq, accepted);
+  if (line) ++lines_;
 }
 // [loop]
 
 weft::task<> player::on_chat(v1::ClientMessage message) {
   auto outcome = co_await answer_chat(*message.mutable_say());
   send(message.seq(), std::move(outcome));
+  ++answered_;
+  line_answered_.set();
 }
 
-weft::task<> player::on_card(v1::ClientMessage message) {
-  auto outcome = co_await answer_ordered(message);
+weft::task<> player::on_card(v1::ClientMessage message, std::uint64_t lines_before) {
+  auto outcome = co_await answer_ordered(message, lines_before);
   send(message.seq(), std::move(outcome));
 }
 
@@ -70,7 +74,7 @@ weft::reply<v1::ServerMessage> player::answer_chat(v1::Say& say) {
   co_return out;
 }
 
-weft::reply<v1::ServerMessage> player::answer_ordered(v1::ClientMessage& message) {
+weft::reply<v1::ServerMessage> player::answer_ordered(v1::ClientMessage& message, std::uint64_t lines_before) {
   using body = v1::ClientMessage;
   if (message.body_case() == body::kLogin) co_return co_await login(*message.mutable_login());
   if (id_ == 0) co_return weft::failed_precondition("log in first");
@@ -93,6 +97,7 @@ weft::reply<v1::ServerMessage> player::answer_ordered(v1::ClientMessage& message
       break;
     }
     case body::kLeave: {
+      co_await weft::ok(wait_for_lines(lines_before));  // what was said before belongs into the room
       message.mutable_leave()->set_player(id_);
       table_ = 0;
       *out.mutable_leave() = co_await weft::ok(services_.lobby.Leave(message.leave()));
@@ -109,6 +114,14 @@ weft::reply<v1::ServerMessage> player::answer_ordered(v1::ClientMessage& message
     default: co_return weft::invalid_argument("the message is empty, or newer than this server");
   }
   co_return out;
+}
+
+weft::task<weft::status> player::wait_for_lines(std::uint64_t count) {
+  while (answered_ < count) {
+    line_answered_.reset();
+    co_await weft::ok(line_answered_.wait());
+  }
+  co_return weft::status{};
 }
 
 weft::reply<v1::ServerMessage> player::login(v1::LoginRequest& request) {

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <weft/runtime/event.hpp>
 #include <weft/runtime/lane.hpp>
 #include <weft/runtime/net/link.hpp>
 #include <weft/runtime/scope.hpp>
@@ -46,9 +47,10 @@ class player {
  private:
   void dispatch(v1::ClientMessage message, weft::lane& cards, weft::lane& chat);
   weft::task<> on_chat(v1::ClientMessage message);
-  weft::task<> on_card(v1::ClientMessage message);
+  weft::task<> on_card(v1::ClientMessage message, std::uint64_t lines_before);
   weft::reply<v1::ServerMessage> answer_chat(v1::Say& say);
-  weft::reply<v1::ServerMessage> answer_ordered(v1::ClientMessage& message);
+  weft::reply<v1::ServerMessage> answer_ordered(v1::ClientMessage& message, std::uint64_t lines_before);
+  weft::task<weft::status> wait_for_lines(std::uint64_t count);
   weft::reply<v1::ServerMessage> login(v1::LoginRequest& request);
   void send(std::uint64_t reply_to, weft::result<v1::ServerMessage> outcome);
 
@@ -57,6 +59,10 @@ class player {
   player_services services_;
   std::uint64_t id_ = 0;     // after login
   std::uint64_t table_ = 0;  // while at one; also the chat room
+
+  std::uint64_t lines_ = 0;     // that were accepted
+  std::uint64_t answered_ = 0;  // of those
+  weft::event line_answered_;
 };
 
 }  // namespace lobby

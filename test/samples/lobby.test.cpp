@@ -297,6 +297,20 @@ weft::task<weft::status> cards_queue_behind_chat(venue& v) {
   co_return weft::status{};
 }
 
+weft::task<weft::status> talk_and_leave(venue& v) {
+  auto ann = co_await weft::ok(v.admit("ann"));
+  co_await weft::ok(sit_down(ann, 1, 0));
+  const auto first = ann.send(say("one moment"));
+  const auto second = ann.send(say("I have to go"));
+  const auto left = ann.send(leave_table());
+  for (const auto seq : {first, second, left}) {
+    const auto answer = co_await weft::ok(ann.next_answer());
+    CHECK(answer.reply_to() == seq);
+    CHECK(answer.error() == "");
+  }
+  co_return weft::status{};
+}
+
 v1::Topology with_slow_chat(v1::Handling handling) {
   auto t = all_in_one();
   t.set_chat_delay_ms(static_cast<std::uint32_t>(slow_chat.count()));
@@ -338,4 +352,8 @@ TEST_CASE("in lanes, cards sent after a line of slow chat are answered before it
 
 TEST_CASE("in one queue, cards sent after a line of slow chat wait for it") {
   over_every_transport(&cards_queue_behind_chat, with_slow_chat(v1::QUEUE));
+}
+
+TEST_CASE("who leaves has said before what was sent before") {
+  over_every_transport(&talk_and_leave, with_slow_chat(v1::LANES));
 }

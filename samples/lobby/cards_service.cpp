@@ -1,10 +1,12 @@
 #include "lobby/cards_service.hpp"
 
-#include <optional>
+#include <algorithm>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <weft/runtime/ok.hpp>
 #include <weft/runtime/sleep.hpp>
+#include <weft/runtime/with_timeout.hpp>
 
 namespace lobby {
 namespace {
@@ -66,7 +68,7 @@ weft::reply<v1::OpenReply> cards_service::Open(v1::OpenRequest& request) {
   auto t = std::make_shared<table>(
       request.table(), std::vector<std::uint64_t>(request.players().begin(), request.players().end()), request.seed());
   tables_.emplace(t->id, t);
-  announce(*t);
+  changed(*t);
   start(&cards_service::watch_turns, this, t);
   co_return v1::OpenReply{};
 }
@@ -76,7 +78,7 @@ weft::result<int> cards_service::seat_of(std::uint64_t table_id, std::uint64_t p
   if (found == tables_.end()) return weft::not_found("there is no table " + std::to_string(table_id));
   const auto& players = found->second->players;
   for (std::size_t seat = 0; seat < players.size(); ++seat) {
-    if (players[seat] == player) return static_cast<int>(seat);
+    if (player != 0 && players[seat] == player) return static_cast<int>(seat);
   }
   return weft::not_found("player " + std::to_string(player) + " does not sit at table " + std::to_string(table_id));
 }
@@ -91,7 +93,7 @@ weft::reply<v1::CommandReply> cards_service::Play(v1::PlayRequest& request) {
   const auto before = t->game.moves();
   const auto verdict = co_await weft::ok(obey(t->game, seat, request.command()));
   if (verdict != refusal::none) reply.set_refusal(to_string(verdict));
-  if (t->game.moves() != before) announce(*t);
+  if (t->game.moves() != before) changed(*t);
 
   fill(*reply.mutable_view(), t->id, t->game);
   for (const auto card : t->game.hand(seat)) reply.add_hand(to_code(card));
@@ -103,8 +105,10 @@ weft::reply<v1::CommandReply> cards_service::Play(v1::PlayRequest& request) {
 weft::reply<v1::QuitReply> cards_service::Quit(v1::QuitRequest& request) {
   const auto seat = co_await weft::ok(seat_of(request.table(), request.player()));
   auto t = tables_.at(request.table());
+  t->players[static_cast<std::size_t>(seat)] = 0;
   t->game.leave(seat);
-  announce(*t);
+  changed(*t);
+  if (std::all_of(t->players.begin(), t->players.end(), [](auto p) { return p == 0; })) t->empty.set();
   co_return v1::QuitReply{};
 }
 
@@ -115,23 +119,29 @@ weft::task<weft::status> cards_service::write_journal() {
   co_return co_await weft::sleep_for(takes);
 }
 
-// Moves for whoever does not. Ends with the game; the table stays open a little so that everybody can look at it.
+// Moves for whoever does not, a limit from the beginning of each turn. Ends with the table.
 weft::task<> cards_service::watch_turns(std::shared_ptr<table> t) {
   while (t->game.phase() != game_phase::over) {
-    const auto moves = t->game.moves();
-    if (const auto slept = co_await weft::sleep_for(turn_limit_); !slept.ok()) co_return;
-    if (t->game.moves() == moves && t->game.phase() != game_phase::over) {
-      t->game.timeout();
-      announce(*t);
-    }
+    t->turned.reset();
+    const auto waited = co_await weft::with_timeout(turn_limit_, t->turned.wait());
+    if (waited.code() == weft::code::cancelled) co_return;
+    if (t->turned.is_set()) continue;  // perhaps in the moment in which the time was up
+    t->game.timeout();
+    changed(*t);
   }
+  std::ignore = co_await weft::with_timeout(farewell, t->empty.wait());
   tables_.erase(t->id);
 }
 
-void cards_service::announce(const table& t) {
+// After every change of a game: tells who plays, and who watches the turns.
+void cards_service::changed(table& t) {
+  const int turn_before = std::exchange(t.turn, t.game.turn());
+  if (t.turn != turn_before || t.game.phase() == game_phase::over) t.turned.set();
   v1::ServerMessage event;
   fill(*event.mutable_table()->mutable_view(), t.id, t.game);
-  events_.push(t.players, event);
+  auto players = t.players;
+  std::erase(players, 0);
+  events_.push(players, event);
 }
 
 }  // namespace lobby

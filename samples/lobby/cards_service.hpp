@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 #include <weft/runtime/clock.hpp>
+#include <weft/runtime/event.hpp>
 
 #include "lobby/eights.hpp"
 #include "lobby/push_queue.hpp"
@@ -17,6 +18,11 @@ class cards_service final : public v1::Cards::service {
  public:
   /// A command waits for the journal from `journal_least` up to `journal_most`.
   static constexpr weft::duration journal_least = std::chrono::microseconds{200};
+  /// A table whose game is over closes when everybody has quit, and after this in any case: until then who plays or looks
+  /// is told how it ended.
+  static constexpr weft::duration farewell = std::chrono::seconds{3};
+
+  /// Who has a turn for `turn_limit` is moved for.
   cards_service(weft::runtime& rt, v1::Gate::client gate, weft::duration journal_most, weft::duration turn_limit);
 
   weft::reply<v1::OpenReply> Open(v1::OpenRequest& request) override;
@@ -32,15 +38,18 @@ class cards_service final : public v1::Cards::service {
           game{static_cast<int>(this->players.size()), seed} {}
 
     std::uint64_t id;
-    std::vector<std::uint64_t> players;  // by seat
+    std::vector<std::uint64_t> players;  // by seat; 0: has quit
     std::vector<std::uint64_t> played;   // commands, by seat
     eights game;
+    int turn = 0;        // as of the last change
+    weft::event turned;  // somebody else has the turn, or the game is over
+    weft::event empty;
   };
 
   weft::result<int> seat_of(std::uint64_t table_id, std::uint64_t player) const;
   weft::task<weft::status> write_journal();
   weft::task<> watch_turns(std::shared_ptr<table> t);
-  void announce(const table& t);
+  void changed(table& t);
 
   weft::duration journal_most_;
   weft::duration turn_limit_;

@@ -71,7 +71,6 @@ class house {
     t.mutable_cards()->set_address(addresses[3]);
     t.set_chat_delay_ms(std::chrono::milliseconds{chat_takes}.count());
     t.set_chat_limit_ms(std::chrono::milliseconds{chat_takes}.count());
-    t.set_turn_ms(100);  // a table that everybody has left closes after so long
     for (const auto r : {role::gate, role::lobby, role::cards, role::chat}) {
       auto started = process::start(r, with_defaults(t));
       REQUIRE(started.status() == weft::status{});

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
@@ -34,10 +33,6 @@ using namespace lobby;
 using namespace test;
 using weft::code;
 
-#if WEFT_TSAN
-extern "C" const char* __tsan_default_suppressions();  // of this program: gRPC's own
-#endif
-
 namespace {
 
 constexpr int players = 4;
@@ -53,22 +48,6 @@ constexpr std::uint64_t least_cards = WEFT_ASAN || WEFT_TSAN ? 100 : 500;
 constexpr auto time_to_start = 30s;
 constexpr auto time_to_stop = 30s;
 
-/// What a program is given on its way so that ThreadSanitizer passes over the same in it as here.
-class sanitizer_options {
- public:
-  std::string setting() const {
-    const char* own = std::getenv("TSAN_OPTIONS");
-    return std::string{"TSAN_OPTIONS="} + (own != nullptr ? own : "") + " suppressions=" + file_.name();
-  }
-
- private:
-#if WEFT_TSAN
-  temporary_file file_{__tsan_default_suppressions()};
-#else
-  temporary_file file_{""};
-#endif
-};
-
 /// The lobby as three processes.
 class house {
  public:
@@ -79,10 +58,8 @@ class house {
         "\"}, \"chat\": {\"address\": \"" + addresses_[3] +
         "\"}, \"handling\": \"LANES\", \"journalMaxMs\": 2, \"chatDelayMs\": " + std::to_string(chat_takes.count()) +
         ", \"chatLimitMs\": " + std::to_string(chat_limit.count()) + "}"};
-    const sanitizer_options sanitizer;
     for (const char* role : {"cards", "chat", "gate"}) {
-      processes_.push_back(&all_.start(
-          role, {"/usr/bin/env", sanitizer.setting(), LOBBY_BINARY, "--role", role, "--config", topology.name()}));
+      processes_.push_back(&all_.start(role, {LOBBY_BINARY, "--role", role, "--config", topology.name()}));
     }
     for (auto* p : processes_) {
       const bool ready = all_.wait(time_to_start, [p] { return !p->running() || !p->output().empty(); });

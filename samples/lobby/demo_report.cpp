@@ -38,6 +38,11 @@ const run_result& run_of(const demo_report& report, v1::Handling handling) {
   return report.runs[i];
 }
 
+// Nothing follows from a task per message having overtaken no command.
+bool too_few_pairs(const demo_report& report) {
+  return report.small_load && run_of(report, v1::SPAWN).pairs < enough_pairs;
+}
+
 }  // namespace
 
 std::optional<left_over> parse_left_over(const std::string& line) {
@@ -58,6 +63,7 @@ weft::result<run_result> parse_run_result(const std::string& json) {
       .card_p50_ms = number_in(object, "card_p50_ms"),
       .card_p99_ms = number_in(object, "card_p99_ms"),
       .chat_p50_ms = number_in(object, "chat_p50_ms"),
+      .pairs = count_in(object, "pairs"),
       .overtaken = count_in(object, "overtaken"),
       .errors = count_in(object, "errors"),
   };
@@ -112,7 +118,7 @@ std::vector<std::string> broken_promises(const demo_report& report) {
   const auto& queue = run_of(report, v1::QUEUE);
   promise(queue.card_p99_ms > least_queued_p99_ms,
           print("queue: card p99 is %.1f ms, not above %.0f ms", queue.card_p99_ms, least_queued_p99_ms));
-  promise(run_of(report, v1::SPAWN).overtaken > 0, "spawn: no command was overtaken");
+  promise(run_of(report, v1::SPAWN).overtaken > 0 || too_few_pairs(report), "spawn: no command was overtaken");
 
   const auto& left = report.left;
   auto leftovers = print("after exit %" PRId64 " tasks, %" PRId64 " calls, %" PRId64 " fds are left", left.tasks,
@@ -121,6 +127,15 @@ std::vector<std::string> broken_promises(const demo_report& report) {
   promise(left.nothing() && report.left_by.empty(), std::move(leftovers));
   promise(!report.dump_line.empty(), "lanes: the gate's dump never showed a player in a chat call");
   return broken;
+}
+
+std::vector<std::string> not_shown(const demo_report& report) {
+  const auto& spawn = run_of(report, v1::SPAWN);
+  if (spawn.overtaken > 0 || !too_few_pairs(report)) return {};
+  return {print("spawn: no command was overtaken, but only %" PRIu64
+                " were sent right behind another: with more robots or "
+                "more time, as by default, some are",
+                spawn.pairs)};
 }
 
 }  // namespace lobby

@@ -226,6 +226,7 @@ weft::task<weft::status> robot::command(v1::Command first, std::optional<v1::Com
     take_answer(co_await weft::ok(answer_to(one)));
     co_return weft::status{};
   }
+  ++counts_.pairs;
   question two{*this};
   v1::ClientMessage next;
   *next.mutable_card() = std::move(*second);

@@ -49,7 +49,8 @@ std::string to_json(const tally& t) {
          print("\"card_p50_ms\":%.3f,\"card_p99_ms\":%.3f,\"card_p999_ms\":%.3f,", t.card.percentile_ms(0.5),
                t.card.percentile_ms(0.99), t.card.percentile_ms(0.999)) +
          print("\"chat_p50_ms\":%.3f,\"chat_p99_ms\":%.3f,", t.chat.percentile_ms(0.5), t.chat.percentile_ms(0.99)) +
-         print("\"overtaken\":%llu,\"errors\":%llu,", number(t.overtaken), number(t.errors)) +
+         print("\"pairs\":%llu,\"overtaken\":%llu,\"errors\":%llu,", number(t.pairs), number(t.overtaken),
+               number(t.errors)) +
          "\"chat_errors\":" + to_json(t.chat_errors) + ",\"complaints\":" + to_json(t.complaints) + "}";
 }
 

@@ -13,6 +13,7 @@ struct tally {
   std::uint64_t commands = 0;
   std::uint64_t says = 0;
   std::uint64_t lines_heard = 0;
+  std::uint64_t pairs = 0;                           // of commands that were sent back to back
   std::uint64_t overtaken = 0;                       // commands that were played before one that was sent earlier
   std::uint64_t errors = 0;                          // refused commands, and failed ones
   std::map<std::string, std::uint64_t> chat_errors;  // by code, such as "DEADLINE_EXCEEDED"

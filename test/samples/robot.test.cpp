@@ -257,6 +257,7 @@ TEST_CASE("a robot sends the suit right behind its eight") {
   e.play();
   CHECK(e.gate.eights_played > 0);
   CHECK(e.gate.pairs == e.gate.eights_played);
+  CHECK(e.counts.pairs == e.gate.pairs);
 }
 
 TEST_CASE("a robot counts commands that were overtaken, chooses again and plays on") {

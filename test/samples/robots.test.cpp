@@ -33,6 +33,7 @@ TEST_CASE("a tally as JSON is read back by the demo") {
   tally t;
   t.games = 3;
   t.commands = 100;
+  t.pairs = 5;
   t.overtaken = 2;
   t.error("card: it is \"not\" your turn");
   t.chat_errors["DEADLINE_EXCEEDED"] = 4;
@@ -43,6 +44,7 @@ TEST_CASE("a tally as JSON is read back by the demo") {
   REQUIRE(read.ok());
   CHECK(read->games == 3);
   CHECK(read->commands == 100);
+  CHECK(read->pairs == 5);
   CHECK(read->overtaken == 2);
   CHECK(read->errors == 5);
   CHECK(read->card_p50_ms == doctest::Approx(2).epsilon(0.01));

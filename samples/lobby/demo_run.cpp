@@ -1,12 +1,9 @@
 #include "lobby/demo_run.hpp"
 
 #include <google/protobuf/util/json_util.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -16,6 +13,8 @@
 #include <system_error>
 #include <utility>
 
+#include "lobby/free_addresses.hpp"
+
 namespace lobby {
 namespace {
 
@@ -24,26 +23,6 @@ using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
 constexpr auto progress_every = 100ms;
-
-// Ports that were free a moment ago, all different.
-template <std::size_t Count>
-std::array<std::string, Count> free_addresses() {
-  std::array<std::string, Count> addresses;
-  std::vector<file_descriptor> held;
-  for (auto& address : addresses) {
-    held.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    auto* generic = reinterpret_cast<sockaddr*>(&at);
-    socklen_t size = sizeof at;
-    if (::bind(held.back().get(), generic, size) != 0 || ::getsockname(held.back().get(), generic, &size) != 0) {
-      throw std::system_error{errno, std::generic_category(), "no free port"};
-    }
-    address = "127.0.0.1:" + std::to_string(ntohs(at.sin_port));
-  }
-  return addresses;
-}
 
 std::string program(const char* name) { return fs::read_symlink("/proc/self/exe").replace_filename(name); }
 
@@ -97,7 +76,7 @@ weft::result<run_result> demo_run::run(const way& how, demo_report& report) {
 }
 
 weft::status demo_run::start_lobby(const way& how, const fs::path& folder) {
-  const auto addresses = free_addresses<4>();
+  const auto addresses = free_addresses(4);
   gate_address_ = addresses[0];
   v1::Topology topology;
   topology.set_listen(addresses[0]);

@@ -1,6 +1,7 @@
 // The lobby's server, in any role: `lobby --role all|gate|lobby|cards|chat --config FILE`.
 #include <dirent.h>
 
+#include <array>
 #include <csignal>
 #include <iostream>
 #include <string>
@@ -8,6 +9,7 @@
 #include <weft/rpc/process_setup.hpp>
 #include <weft/runtime/signals.hpp>
 
+#include "lobby/flags.hpp"
 #include "lobby/process.hpp"
 #include "lobby/topology.hpp"
 
@@ -19,10 +21,7 @@ constexpr std::string_view usage =
     "and how slow chat and the journal are made. Prints 'ready ROLE' for each service once it can be called.\n"
     "SIGINT or SIGTERM ends it in order, SIGUSR1 writes all suspended tasks to stderr.\n";
 
-struct flags {
-  std::string role = "all";
-  std::string config;
-};
+constexpr std::array known{lobby::flag{"--role"}, lobby::flag{"--config"}, lobby::flag{"--help", false}};
 
 long open_fds() {
   long n = 0;
@@ -59,26 +58,17 @@ int serve(lobby::role role, const lobby::v1::Topology& topology, long fds_before
 int main(int argc, char** argv) {
   weft::wait_until_grpc_is_down();  // gRPC keeps two descriptors from its first use to the end of the process
   const auto fds_before = open_fds();
-  flags f;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view flag{argv[i]};
-    if (flag == "--help") {
-      std::cout << usage;
-      return 0;
-    }
-    auto* value = flag == "--role" ? &f.role : flag == "--config" ? &f.config : nullptr;
-    if (value == nullptr || i + 1 == argc) {
-      std::cerr << "lobby: " << (value == nullptr ? "unknown flag '" : "no value for '") << flag << "'\n" << usage;
-      return 2;
-    }
-    *value = argv[++i];
+  const auto given = lobby::flags::parse({argv + 1, static_cast<std::size_t>(argc - 1)}, known);
+  if (given.ok() && given->has("--help")) {
+    std::cout << usage;
+    return 0;
   }
-  if (f.config.empty()) {
-    std::cerr << "lobby: --config is missing\n" << usage;
+  if (!given.ok() || !given->has("--config")) {
+    std::cerr << "lobby: " << (given.ok() ? "--config is missing" : given.status().message()) << "\n" << usage;
     return 2;
   }
-  const auto role = lobby::role_from(f.role);
-  const auto topology = lobby::read_topology(f.config);
+  const auto role = lobby::role_from(given->text("--role", "all"));
+  const auto topology = lobby::read_topology(given->text("--config"));
   for (const auto& problem : {role.status(), topology.status()}) {
     if (problem.ok()) continue;
     std::cerr << "lobby: " << problem << "\n";

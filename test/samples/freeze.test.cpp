@@ -2,7 +2,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -21,11 +20,11 @@
 #include <weft/runtime/sync_wait.hpp>
 #include <weft/runtime/visit.hpp>
 
-#include "../support/free_addresses.hpp"
 #include "../support/guest.hpp"
 #include "../support/temporary_file.hpp"
 #include "lobby/child_process.hpp"
 #include "lobby/demo_report.hpp"
+#include "lobby/free_addresses.hpp"
 #include "lobby/latency.hpp"
 
 using namespace std::chrono_literals;
@@ -51,7 +50,7 @@ constexpr auto time_to_stop = 30s;
 /// The lobby as three processes.
 class house {
  public:
-  house() : addresses_{free_addresses<4>()} {
+  house() : addresses_{free_addresses(4)} {
     const temporary_file topology{
         "{\"listen\": \"" + addresses_[0] + "\", \"gate\": {\"address\": \"" + addresses_[1] +
         "\"}, \"lobby\": {\"local\": true}, \"cards\": {\"address\": \"" + addresses_[2] +
@@ -81,7 +80,7 @@ class house {
   }
 
  private:
-  std::array<std::string, 4> addresses_;
+  std::vector<std::string> addresses_;
   child_processes all_;
   std::vector<child_process*> processes_;
 };

@@ -23,8 +23,8 @@
 #include <weft/runtime/sync_wait.hpp>
 #include <weft/runtime/visit.hpp>
 
-#include "../support/free_addresses.hpp"
 #include "../support/guest.hpp"
+#include "lobby/free_addresses.hpp"
 #include "lobby/process.hpp"
 #include "lobby/topology.hpp"
 
@@ -62,7 +62,7 @@ bool eventually(const std::function<bool()>& condition) {
 class house {
  public:
   house() {
-    const auto addresses = free_addresses<4>();
+    const auto addresses = free_addresses(4);
     v1::Topology t;
     t.set_listen("127.0.0.1:0");
     t.mutable_gate()->set_address(addresses[0]);

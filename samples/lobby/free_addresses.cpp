@@ -1,24 +1,19 @@
-#pragma once
+#include "lobby/free_addresses.hpp"
+
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <array>
 #include <cerrno>
-#include <cstddef>
-#include <string>
 #include <system_error>
-#include <vector>
 
 #include "lobby/child_process.hpp"
 
-namespace test {
+namespace lobby {
 
-/// Addresses that were free a moment ago, all different: for programs that have to be told each other's.
-template <std::size_t count>
-std::array<std::string, count> free_addresses() {
-  std::array<std::string, count> addresses;
-  std::vector<lobby::file_descriptor> held;
-  for (auto& address : addresses) {
+std::vector<std::string> free_addresses(std::size_t count) {
+  std::vector<std::string> addresses;
+  std::vector<file_descriptor> held;  // until all are found: so they differ
+  while (addresses.size() < count) {
     held.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in at{};
     at.sin_family = AF_INET;
@@ -28,9 +23,9 @@ std::array<std::string, count> free_addresses() {
     if (::bind(held.back().get(), generic, size) != 0 || ::getsockname(held.back().get(), generic, &size) != 0) {
       throw std::system_error{errno, std::generic_category(), "no free port"};
     }
-    address = "127.0.0.1:" + std::to_string(ntohs(at.sin_port));
+    addresses.push_back("127.0.0.1:" + std::to_string(ntohs(at.sin_port)));
   }
   return addresses;
 }
 
-}  // namespace test
+}  // namespace lobby

@@ -3,7 +3,7 @@
 #include <exception>
 #include <utility>
 #include <weft/runtime/result.hpp>
-#include <weft/runtime/service.hpp>
+#include <weft/runtime/service_call.hpp>
 #include <weft/runtime/task.hpp>
 
 namespace weft {
@@ -47,7 +47,7 @@ class handler_call : public service_call, public receiver_of<result<R>> {
   void frame_gone() noexcept final { handler_ = {}; }
   void end() noexcept {
     if (handler_) std::exchange(handler_, {}).destroy();
-    to().handler_ended(*this, this->outcome.exception());
+    ended(this->outcome.exception());
     replied();
   }
 

@@ -23,6 +23,8 @@ void service_call::caller_gone() noexcept {
   if (stage_ == stage::running) own_ctx_.stop();
 }
 
+void service_call::ended(const std::exception_ptr& thrown) noexcept { to_.handler_ended(*this, thrown); }
+
 void service_call::becomes(kind k) noexcept {
   kind_ = k;
   // Stop of the handlers must reach neither who looks on nor who stops them.

@@ -144,8 +144,6 @@ class service {
  private:
   friend service_call;
   template <class R>
-  friend class handler_call;
-  template <class R>
   friend class local_call;
   friend ticket_base;
   template <class R>

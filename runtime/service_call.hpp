@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/status.hpp>
@@ -62,6 +63,8 @@ class service_call : public work {
   /// Before it is submitted: the exclusive handlers above it.
   void descends_from(const std::shared_ptr<const lineage>& above) noexcept { lineage_ = above; }
 
+  /// The handler has ended; what it threw, if anything.
+  void ended(const std::exception_ptr& thrown) noexcept;
   /// Nobody waits for it any more: it is not run if it is still in the mailbox, stopped if it runs.
   void caller_gone() noexcept;
 

@@ -152,7 +152,7 @@ TEST_SUITE("pump") {
 
 TEST_SUITE("runtime") {
   TEST_CASE("a thread that keeps starting roots does not keep the runtime alive, and what was accepted ends") {
-    for (int round = 0; round < 50; ++round) {
+    for (int round = 0; round < 10; ++round) {
       std::atomic<int> accepted{0}, ended{0};
       std::atomic<bool> refused{false};
       std::thread spawner;

@@ -9,6 +9,7 @@
 #include <thread>
 #include <tuple>
 #include <unistd.h>
+#include <weft/runtime/blocking_pool.hpp>
 #include <weft/runtime/dump.hpp>
 #include <weft/runtime/event.hpp>
 #include <weft/runtime/io.hpp>
@@ -293,5 +294,28 @@ TEST_SUITE("misuse") {
                                                &there));
         },
         "resume_on in a task that has relatives on its strand (a scope, a handler, when_all): use service.call(f)");
+  }
+
+  TEST_CASE("a job of a blocking_pool that is never awaited says what to do with it") {
+    check_misuse(
+        [] {
+          weft::blocking_pool<int> pool{[] { return 1; }};
+          std::ignore = pool.run([](int&) {});
+        },
+        "a job of a blocking_pool was dropped without having been submitted: co_await it, or start it in a scope");
+  }
+
+  TEST_CASE("a blocking_pool that is stopped on a worker says where to stop it") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 0}};
+          on_worker(rt, [](weft::runtime&) { weft::blocking_pool<int> pool{[] { return 1; }}; });
+        },
+        "blocking_pool::stop (or ~blocking_pool) was called on a worker, which it would block: call it in main()");
+  }
+
+  TEST_CASE("a blocking_pool without threads says what it needs") {
+    check_misuse([] { weft::blocking_pool<int> pool{[] { return 1; }, {.threads = 0}}; },
+                 "blocking_pool_options: a pool needs a thread, and room for a job that waits");
   }
 }

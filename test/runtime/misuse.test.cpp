@@ -16,6 +16,7 @@
 #include <weft/runtime/queue.hpp>
 #include <weft/runtime/resume_on.hpp>
 #include <weft/runtime/runtime.hpp>
+#include <weft/runtime/schedulable.hpp>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/service.hpp>
 #include <weft/runtime/signals.hpp>
@@ -317,5 +318,48 @@ TEST_SUITE("misuse") {
   TEST_CASE("a blocking_pool without threads says what it needs") {
     check_misuse([] { weft::blocking_pool<int> pool{[] { return 1; }, {.threads = 0}}; },
                  "blocking_pool_options: a pool needs a thread, and room for a job that waits");
+  }
+
+  TEST_CASE("a fair_scheduler that is misused says how") {
+    struct never {
+      bool ready() const { return false; }
+      void run_one() {}
+      void when_ready(weft::ready_signal) {}
+    };
+    check_misuse(
+        [] {
+          never q;
+          weft::fair_scheduler s;
+          auto seat = s.join(q, 0);
+        },
+        "a queue joined a fair_scheduler with weight 0: it would never get a turn");
+    check_misuse(
+        [] {
+          never q;
+          auto s = std::make_unique<weft::fair_scheduler>();
+          auto seat = s->join(q);
+          s.reset();
+        },
+        "a fair_scheduler was destroyed with queues in it: destroy their seats first");
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 0}};
+          auto s = std::make_unique<weft::fair_scheduler>();
+          const auto run = [](weft::fair_scheduler* of) -> weft::task<> { co_await of->run(); };
+          std::ignore = weft::spawn(rt.control(), "scheduler", run, s.get());
+          rt.pump();
+          s.reset();
+        },
+        "a fair_scheduler was destroyed while it runs: stop the task that awaits run() first");
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 0}};
+          weft::fair_scheduler s;
+          const auto run = [](weft::fair_scheduler* of) -> weft::task<> { co_await of->run(); };
+          std::ignore = weft::spawn(rt.control(), "scheduler", run, &s);
+          std::ignore = weft::spawn(rt.control(), "scheduler", run, &s);
+          rt.pump();
+        },
+        "fair_scheduler::run was called twice at a time: it gives turns on one strand");
   }
 }

@@ -9,6 +9,7 @@
 #include <thread>
 #include <tuple>
 #include <unistd.h>
+#include <weft/runtime/audience.hpp>
 #include <weft/runtime/blocking_pool.hpp>
 #include <weft/runtime/dump.hpp>
 #include <weft/runtime/event.hpp>
@@ -361,5 +362,23 @@ TEST_SUITE("misuse") {
           rt.pump();
         },
         "fair_scheduler::run was called twice at a time: it gives turns on one strand");
+  }
+
+  TEST_CASE("a receiver that changes its audience while that sends is told what it may do") {
+    struct leaver {
+      weft::status send(weft::shared_bytes) {
+        seat.leave();
+        return {};
+      }
+      weft::membership seat;
+    };
+    check_misuse(
+        [] {
+          weft::audience room;
+          leaver l;
+          l.seat = room.join(l);
+          room.send("go");
+        },
+        "an audience was used while it sends: a receiver's send puts the event away and does no more");
   }
 }

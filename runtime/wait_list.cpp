@@ -5,14 +5,18 @@
 
 namespace weft {
 
+void listed::unlist() noexcept {
+  if (list_ != nullptr) list_->remove(*this);
+}
+
 void listed_wait::on_stop() noexcept {
-  list_->remove(*this);
+  unlist();
   stopped_ = true;
   finish();
 }
 
 wait_list::~wait_list() {
-  if (head_ != nullptr) misuse("an event, queue or lane was destroyed while a task waits in it: end the task first");
+  if (head_ != nullptr) misuse("an event, queue or mutex was destroyed while a task waits in it: end the task first");
 }
 
 bool wait_list::wait_in(listed_wait& w, std::coroutine_handle<> h, context& ctx, void* where) noexcept {
@@ -25,21 +29,26 @@ bool wait_list::wait_in(listed_wait& w, std::coroutine_handle<> h, context& ctx,
 }
 
 void wait_list::wait_to_the_end_in(listed_wait& w, std::coroutine_handle<> h, context& ctx, void* where) noexcept {
+  add(w);
+  w.suspend(h, ctx, where);
+}
+
+void wait_list::add(listed& w) noexcept {
   w.list_ = this;
   w.next_ = nullptr;
   w.previous_ = tail_;
   (tail_ != nullptr ? tail_->next_ : head_) = &w;
   tail_ = &w;
-  w.suspend(h, ctx, where);
 }
 
-void wait_list::remove(listed_wait& w) noexcept {
+void wait_list::remove(listed& w) noexcept {
   (w.previous_ != nullptr ? w.previous_->next_ : head_) = w.next_;
   (w.next_ != nullptr ? w.next_->previous_ : tail_) = w.previous_;
   w.next_ = w.previous_ = nullptr;
+  w.list_ = nullptr;
 }
 
-listed_wait* wait_list::pop() noexcept {
+listed* wait_list::pop() noexcept {
   auto* first = head_;
   if (first != nullptr) remove(*first);
   return first;

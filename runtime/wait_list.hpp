@@ -6,8 +6,30 @@ namespace weft {
 
 class wait_list;
 
+/// A place in a wait_list, and what happens when its turn has come.
+class listed {
+ public:
+  listed(const listed&) = delete;
+  listed& operator=(const listed&) = delete;
+
+ protected:
+  listed() = default;
+  ~listed() = default;
+  /// Takes it out of the list it is in, if any.
+  void unlist() noexcept;
+
+ private:
+  friend wait_list;
+  /// It was taken out, and its turn has come. Must not resume anybody inline.
+  virtual void woken() noexcept = 0;
+
+  wait_list* list_ = nullptr;
+  listed* next_ = nullptr;
+  listed* previous_ = nullptr;
+};
+
 /// A wait in a list of equals, in order of arrival; stop takes it out.
-class listed_wait : public wait {
+class listed_wait : public wait, public listed {
  public:
   /// True when the wait ended because the task was stopped.
   bool stopped() const noexcept { return stopped_; }
@@ -19,10 +41,8 @@ class listed_wait : public wait {
 
  private:
   friend wait_list;
+  void woken() noexcept final { finish(); }
 
-  wait_list* list_ = nullptr;
-  listed_wait* next_ = nullptr;
-  listed_wait* previous_ = nullptr;
   bool stopped_ = false;
 };
 
@@ -39,17 +59,21 @@ class wait_list {
   bool wait_in(listed_wait& w, std::coroutine_handle<> h, context& ctx, void* where) noexcept;
   /// The same whether the task was stopped or not: for a wait that stop does not end.
   void wait_to_the_end_in(listed_wait& w, std::coroutine_handle<> h, context& ctx, void* where) noexcept;
+  /// Adds `w` at the end. Requires: it is in no list.
+  void add(listed& w) noexcept;
+  /// The first waiter, still in the list. Null when there is none.
+  listed* front() const noexcept { return head_; }
   /// Takes the first waiter out; it is the caller's to complete by `wake`. Null when there is none.
-  listed_wait* pop() noexcept;
-  static void wake(listed_wait& w) noexcept { w.finish(); }
+  listed* pop() noexcept;
+  static void wake(listed& w) noexcept { w.woken(); }
   void wake_all() noexcept;
 
  private:
-  friend listed_wait;
-  void remove(listed_wait& w) noexcept;
+  friend listed;
+  void remove(listed& w) noexcept;
 
-  listed_wait* head_ = nullptr;
-  listed_wait* tail_ = nullptr;
+  listed* head_ = nullptr;
+  listed* tail_ = nullptr;
 };
 
 }  // namespace weft

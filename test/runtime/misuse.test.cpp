@@ -248,7 +248,7 @@ TEST_SUITE("misuse") {
           rt.pump();
           e.reset();
         },
-        "an event, queue or lane was destroyed while a task waits in it: end the task first");
+        "an event, queue or mutex was destroyed while a task waits in it: end the task first");
   }
 
   TEST_CASE("a queue destroyed with a waiter says to end the task first") {
@@ -262,7 +262,7 @@ TEST_SUITE("misuse") {
           rt.pump();
           q.reset();
         },
-        "an event, queue or lane was destroyed while a task waits in it: end the task first");
+        "an event, queue or mutex was destroyed while a task waits in it: end the task first");
   }
 
   TEST_CASE("a strand destroyed with work queued says to stop what uses it") {

@@ -186,6 +186,9 @@ class [[nodiscard]] call {
     return operation->settled() ? status_of(operation->take()) : status{};
   }
 
+  /// Drops it on purpose: one that has not begun never does, one that has goes on unwatched.
+  void discard() noexcept { operation_.reset(); }
+
   class awaiter;
   awaiter operator co_await() && noexcept { return {std::move(operation_), limit_}; }
 

@@ -74,6 +74,23 @@ inline constexpr bool is_result = std::is_same_v<T, status>;
 template <class T>
 inline constexpr bool is_result<result<T>> = true;
 
+namespace detail {
+
+template <class T>
+struct with_error {
+  using type = std::conditional_t<is_result<T>, T, result<T>>;
+};
+template <>
+struct with_error<void> {
+  using type = status;
+};
+
+}  // namespace detail
+
+/// T with room for an error: a result<T>; T itself where it is a result or a status; a status for void.
+template <class T>
+using with_error_t = typename detail::with_error<T>::type;
+
 template <class T>
 const status& status_of(const result<T>& r) noexcept {
   return r.status();

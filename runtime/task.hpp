@@ -233,4 +233,10 @@ task<T> as_task(task<T> t) noexcept {
   return t;
 }
 
+/// Drops, on purpose, what was made to be awaited and will not be.
+template <awaitable A>
+void discard(A& awaitable) noexcept {
+  if constexpr (requires { awaitable.discard(); }) awaitable.discard();
+}
+
 }  // namespace weft

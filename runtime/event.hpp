@@ -24,6 +24,8 @@ class event {
   auto wait() noexcept { return waiting{*this}; }
 
  private:
+  friend detail::select_case<event>;
+
   class awaiter final : listed_wait {
    public:
     explicit awaiter(event& e) noexcept : listed_wait{"event"}, event_{e} {}

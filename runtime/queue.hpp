@@ -67,6 +67,8 @@ class queue {
   std::size_t limit() const noexcept { return limit_; }
 
  private:
+  friend detail::select_case<queue>;
+
   void accept(T&& value) {
     values_.push_back(std::move(value));
     if (auto* w = values_wanted_.pop()) wait_list::wake(*w);

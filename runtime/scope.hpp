@@ -146,6 +146,8 @@ class [[nodiscard("bind it to a name, or to std::ignore")]] started {
   auto operator co_await() && noexcept { return awaiter{*child_}; }
 
  private:
+  friend detail::select_case<started>;
+
   class awaiter final : listed_wait {
    public:
     explicit awaiter(detail::scope_child<T>& c) noexcept : listed_wait{"started task"}, child_{c} { c.retain(); }

@@ -10,6 +10,9 @@ namespace weft {
 
 namespace detail {
 
+template <class Source>
+class select_case;
+
 class sleep_awaiter final : wait, timer {
  public:
   sleep_awaiter(time_point until, duration how_long) noexcept : wait{"sleep"}, until_{until}, how_long_{how_long} {}
@@ -46,6 +49,8 @@ class [[nodiscard]] sleep {
   detail::sleep_awaiter operator co_await() const noexcept { return {until_, how_long_}; }
 
  private:
+  friend detail::select_case<sleep>;
+
   time_point until_{};
   duration how_long_ = duration::min();
 };

@@ -6,6 +6,11 @@ namespace weft {
 
 class wait_list;
 
+namespace detail {
+template <class Source>
+class select_case;  // what select waits for in a queue, an event, ...; a friend of each of them
+}
+
 /// A place in a wait_list, and what happens when its turn has come.
 class listed {
  public:

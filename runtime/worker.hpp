@@ -106,6 +106,13 @@ class worker {
   /// Waits until there is something to do: an event, a due timer, work from another thread. For pumps that may block.
   void rest() noexcept;
 
+  /// The next of a sequence of numbers below 65,536 that looks random and is the same in each run, for choices that have
+  /// to be fair. On the worker only.
+  std::uint32_t draw() noexcept {
+    drawn_ = drawn_ * 1'664'525 + 1'013'904'223;  // Knuth and Lewis; the high half is the better one
+    return drawn_ >> 16;
+  }
+
   /// The strand that runs goes to the end of the queue after this entry. On the worker only.
   void end_batch() noexcept { batch_left_ = 1; }
 
@@ -153,6 +160,7 @@ class worker {
   std::uint64_t slice_last_entry_ = 0;
   bool slice_ended_ = false;
   int batch_left_ = 0;
+  std::uint32_t drawn_ = 0;
   bool running_destroyed_ = false;
   bool more_events_ = false;
   bool firing_ = false;  // timers expire: what they post is due

@@ -10,18 +10,20 @@
 
 namespace weft {
 
-/// What a full lane does with one more.
+/// What a lane does with one more while as many run as may.
 enum class when_full : std::uint8_t {
   refuse,       ///< `run` returns RESOURCE_EXHAUSTED; the newcomer is not run.
   drop_oldest,  ///< The oldest that has not started is dropped, and counted.
+  latest,  ///< Only the newest is of interest: it replaces what waits, which is dropped and counted. `limit` is as 1.
 };
 inline constexpr auto refuse = when_full::refuse;
 inline constexpr auto drop_oldest = when_full::drop_oldest;
+inline constexpr auto latest = when_full::latest;
 
 struct lane_options {
   std::size_t limit = 64;  ///< Jobs that may wait behind those that run.
   weft::when_full when_full = weft::when_full::refuse;
-  std::size_t width = 1;  ///< Jobs that may run at a time. 1: serial, in order.
+  std::size_t width = 1;  ///< Jobs that may run at a time, at least 1. 1: serial, in order.
   const char* name = "lane";
 };
 
@@ -45,6 +47,7 @@ class lane {
 
   std::size_t waiting() const noexcept { return state_->jobs.size(); }
   std::size_t running() const noexcept { return state_->running; }
+  std::uint64_t started() const noexcept { return state_->started; }
   std::uint64_t dropped() const noexcept { return state_->dropped; }
   std::uint64_t refused() const noexcept { return state_->refused; }
 
@@ -52,11 +55,13 @@ class lane {
   struct state {
     state(scope& s, lane_options o) noexcept : owner{s}, options{o} {}
     void start_next();
+    void drop_oldest() noexcept;
 
     scope& owner;
     lane_options options;
     std::deque<task<>> jobs;
     std::size_t running = 0;
+    std::uint64_t started = 0;
     std::uint64_t dropped = 0;
     std::uint64_t refused = 0;
   };

@@ -88,7 +88,8 @@ class elsewhere final : visit_elsewhere, child<T> {
 /// and yields what it yields, here. Copies what it is given; `f` and the copies are destroyed there.
 ///
 /// For a service's state use `service.call`, which knows limits and re-entrancy. The deadline goes along. Cancel: stop
-/// reaches the task there; it is awaited. An exception comes out here. `f` must stay on that strand (no `resume_on`).
+/// reaches the task there; it is awaited. An exception comes out here. `f` must stay on that strand (no `resume_on`). Its calls
+/// descend from nobody: to an exclusive handler that waits here they are strangers.
 template <class F, class... Args>
 auto run_on(strand& there, F f, Args... args) -> task<await_result_t<std::invoke_result_t<F&, Args...>>> {
   auto& ctx = co_await current();

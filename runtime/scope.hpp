@@ -19,6 +19,8 @@ class started;
 
 namespace detail {
 
+class key_lanes;
+
 // Owned by its scope until it has ended, and by the handle that awaits it, whichever lasts longer. One strand, no atomics.
 template <class T>
 class scope_child final : public child<T>, public pooled {
@@ -92,6 +94,7 @@ class scope {
   }
 
   friend class lane;
+  friend class detail::key_lanes;
   // A job of a lane: nobody awaits it, so its calls descend from nobody.
   void start_job(task<> job, const char* name);
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <concepts>
 #include <coroutine>
 #include <cstddef>
 #include <tuple>
@@ -25,7 +26,8 @@ inline constexpr bool stays_where_it_is<started<T>> = true;
 template <class S, class Bare = std::remove_cvref_t<S>>
 inline constexpr bool is_select_case =
     std::is_same_v<Bare, sleep> || std::is_same_v<Bare, when_stopped_t> ||
-    (stays_where_it_is<Bare> ? std::is_same_v<S, Bare&> : std::is_same_v<S, Bare> && awaitable<Bare>);
+    (stays_where_it_is<Bare> ? std::is_same_v<S, Bare&>
+                             : awaitable<Bare> && (std::is_same_v<S, Bare> || std::copy_constructible<Bare>));
 
 // What is kept of an argument: queues, events and handles stay the caller's, the rest is the select's.
 template <class S>
@@ -126,10 +128,10 @@ class [[nodiscard]] selecting {
 /// | `sleep_for(d)`, `sleep_until(t)`       | at that time                      | std::monostate                      |
 /// | `when_stopped`                         | when the task is stopped          | std::monostate                      |
 /// | `started<T>&`                          | when the started task has ended   | T, or std::monostate for void       |
-/// | any other awaitable (a task, a call)   | when it has ended                 | what it yields                      |
+/// | any other awaitable (a call, a ticket) | when it has ended                 | what it yields                      |
 ///
 /// No value is lost: exactly one case takes something. A queue that loses keeps its value, a started task that loses can be
-/// awaited or selected again. Any other awaitable is begun only when nothing is ready (else it is dropped, never begun);
+/// awaited or selected again, and so can a ticket. Any other awaitable is begun only when nothing is ready (else it is dropped, never begun);
 /// when it loses it is stopped and awaited, and what it yields all the same is dropped, as by `race`. So for what must not
 /// be lost, or is waited for in a loop, start it in a scope and give the handle.
 ///

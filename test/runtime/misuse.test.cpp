@@ -11,9 +11,11 @@
 #include <unistd.h>
 #include <weft/runtime/audience.hpp>
 #include <weft/runtime/blocking_pool.hpp>
+#include <weft/runtime/callback.hpp>
 #include <weft/runtime/dump.hpp>
 #include <weft/runtime/event.hpp>
 #include <weft/runtime/io.hpp>
+#include <weft/runtime/lane.hpp>
 #include <weft/runtime/queue.hpp>
 #include <weft/runtime/resume_on.hpp>
 #include <weft/runtime/runtime.hpp>
@@ -263,6 +265,28 @@ TEST_SUITE("misuse") {
           q.reset();
         },
         "an event, queue or mutex was destroyed while a task waits in it: end the task first");
+  }
+
+  TEST_CASE("a lane of width 0 says that nothing would run in it") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 0}};
+          weft::sync_wait(rt, weft::with_scope([](weft::scope& s) -> weft::task<> {
+                            weft::lane l{s, {.width = 0, .name = "chat lane"}};
+                            co_return;
+                          }));
+        },
+        "chat lane has width 0, so no job would ever run: give it at least 1");
+  }
+
+  TEST_CASE("a callback invoked off its worker says to post first") {
+    check_misuse(
+        [] {
+          weft::runtime rt;
+          std::ignore = weft::sync_wait(
+              rt, weft::with_callback([](weft::callback<> done) { std::thread{[&done] { done(); }}.join(); }));
+        },
+        "a callback was invoked off the worker of the task that waits for it: post to its strand first");
   }
 
   TEST_CASE("a strand destroyed with work queued says to stop what uses it") {

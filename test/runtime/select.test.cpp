@@ -13,6 +13,7 @@
 #include <weft/runtime/ok.hpp>
 #include <weft/runtime/select.hpp>
 #include <weft/runtime/service.hpp>
+#include <weft/runtime/ticket.hpp>
 #include <weft/runtime/with_timeout.hpp>
 
 #include "../support/virtual_time.hpp"
@@ -349,6 +350,19 @@ TEST_SUITE("select") {
       auto done = co_await weft::select(nothing);
       CHECK(done.ok());
     }));
+  }
+
+  TEST_CASE("a ticket that loses keeps its outcome") {
+    test::virtual_time t;
+    weft::service slow{t.rt};
+    t.run([](weft::service* slow) -> weft::task<> {
+      const auto ticket = slow->post([]() -> weft::task<int> { co_return co_await value_after(15ms, 6); });
+      auto early = co_await weft::select(ticket, weft::sleep_for(5ms));
+      CHECK(early->index() == 1);
+      auto late = co_await weft::select(ticket, weft::sleep_for(1h));
+      REQUIRE(late->index() == 0);
+      CHECK(*std::get<0>(*late) == 6);
+    }(&slow));
   }
 
   TEST_CASE("calls and tasks are cases; the losers are stopped and awaited before select ends") {

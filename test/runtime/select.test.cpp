@@ -243,10 +243,11 @@ TEST_SUITE("select") {
             *begun = true;
             co_return;
           };
-          std::ignore = s.start(other(&begun));
+          auto queued = s.start(other(&begun));
           auto got = co_await weft::select(other(&begun), q, to->call([&begun] { begun = true; }));
           CHECK(std::get<1>(*got) == 1);
           CHECK_FALSE(begun);
+          co_await std::move(queued);
         },
         &s));
   }

@@ -57,7 +57,8 @@ weft::task<int> visit(rooms* all, int id) {
   auto r = co_await all->activate(id);
   if (!r.ok()) co_return -static_cast<int>(r.code());
   auto held = *r;
-  auto n = co_await held->call([held] { return ++held->visits; });
+  auto count = [held] { return ++held->visits; };  // named: g++ 12 destroys such a temporary of a co_await twice
+  auto n = co_await held->call(count);
   co_return *n;
 }
 

@@ -129,7 +129,7 @@ TEST_SUITE("reentrancy") {
     by_method table{t.rt};
     std::string log;
     t.run(weft::with_scope(
-        [](by_method* table, std::string* log, weft::scope& scope) -> weft::task<> {
+        [](by_method* table, std::string* log, weft::scope&) -> weft::task<> {
           const auto slow = table->post([log]() -> weft::task<> {  // the method "post" is exclusive
             std::ignore = co_await weft::sleep_for(5ms);
             *log += "1";

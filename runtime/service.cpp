@@ -363,6 +363,7 @@ void service::tell_progress() noexcept {
 
 void service::begin_stop(stop_mode mode) noexcept {
   stopping_ = true;
+  played_out_.set();  // who retires it need not wait for that any more
   if (mode == stop_mode::abort) {
     aborting_ = true;
     handlers_.stop();
@@ -394,7 +395,7 @@ task<> service::stop(stop_mode mode) {
 task<bool> service::finish_retire(duration limit) {
   retiring_ = true;
   tell_progress();
-  const bool played = (co_await with_timeout(limit, played_out_.wait())).ok();
+  const bool played = (co_await with_timeout(limit, played_out_.wait())).ok() && played_out();
   co_await finish_stop(played ? stop_mode::drain : stop_mode::abort);
   co_await shield(snapshot(), limit);
   co_return played;

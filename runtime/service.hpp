@@ -115,7 +115,7 @@ class service {
   /// Cancel: a stopped task stops the service and waits all the same, since the service may be destroyed afterwards.
   task<> stop(stop_mode mode = stop_mode::drain);
   /// For a deploy: takes no new work (UNAVAILABLE, except for what `plays_on` lets in), lets what is in progress play out
-  /// until `played_out`, at most for `limit`, runs `snapshot`, and stops. True when it had played out.
+  /// until `played_out`, at most for `limit`, runs `snapshot`, and stops. True when it had played out. `stop` meanwhile cuts the wait short.
   task<bool> retire(duration limit);
   /// For main(): blocks until it has stopped.
   void stop_and_wait(stop_mode mode = stop_mode::drain);

@@ -29,6 +29,11 @@ class cards_service final : public v1::Cards::service {
   weft::reply<v1::CommandReply> Play(v1::PlayRequest& request) override;
   weft::reply<v1::QuitReply> Quit(v1::QuitRequest& request) override;
 
+ protected:
+  // While it retires no table is opened, those that are open are played to their end.
+  bool plays_on(const char* method) const override { return method != v1::Cards::Open_info.path; }
+  bool played_out() const override { return tables_.empty(); }
+
  private:
   struct table {
     table(std::uint64_t id, std::vector<std::uint64_t> players, std::uint64_t seed)

@@ -45,6 +45,7 @@ int serve(lobby::role role, const lobby::v1::Topology& topology, long fds_before
     for (const auto& name : (*process)->served()) std::cout << "ready " << name << "\n";
     std::cout << std::flush;
     (*process)->run_until(asked);
+    (*process)->retire(asked);
     left = (*process)->stop();
   }
   weft::wait_until_grpc_is_down();

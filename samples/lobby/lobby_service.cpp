@@ -26,6 +26,11 @@ std::uint64_t lobby_service::first_id_at(std::chrono::system_clock::time_point s
   return static_cast<std::uint64_t>(std::max<std::int64_t>(seconds, 0)) * 1'000 + 1;
 }
 
+bool lobby_service::plays_on(const char* method) const {
+  return method == v1::Lobby::Leave_info.path || method == v1::Lobby::Logout_info.path ||
+         method == v1::Lobby::List_info.path;
+}
+
 weft::reply<v1::LoginReply> lobby_service::Login(v1::LoginRequest& request) {
   const auto& name = request.name();
   if (name.empty() || name.size() > longest_name) {

@@ -35,6 +35,11 @@ class lobby_service final : public v1::Lobby::service {
   weft::reply<v1::JoinReply> Join(v1::JoinRequest& request) override;
   weft::reply<v1::LeaveReply> Leave(v1::LeaveRequest& request) override;
 
+ protected:
+  // While it retires nobody comes in or sits down; it is there until everybody has stood up.
+  bool plays_on(const char* method) const override;
+  bool played_out() const override { return tables_.empty(); }
+
  private:
   struct player {
     std::string name;

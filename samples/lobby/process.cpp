@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 #include <weft/runtime/dump.hpp>
+#include <weft/runtime/scope.hpp>
 #include <weft/runtime/sync_wait.hpp>
 #include <weft/runtime/visit.hpp>
 
@@ -127,6 +128,27 @@ void process::run_until(weft::signals& asked) {
       std::fflush(stderr);
     }
   }(&asked));
+}
+
+void process::retire(weft::signals& asked) {
+  if (topology_.retire_ms() == 0) return;
+  weft::sync_wait(rt_, weft::with_scope(&process::play_out, this, &asked));
+}
+
+weft::task<> process::play_out(weft::signals* asked, weft::scope& scope) {
+  const std::chrono::milliseconds limit{topology_.retire_ms()};
+  auto impatient = scope.start(&process::cut_short, this, asked);
+  std::vector<weft::started<bool>> all;
+  if (lobby_) all.push_back(scope.start(lobby_->retire(limit)));
+  if (cards_) all.push_back(scope.start(cards_->retire(limit)));
+  for (auto& one : all) std::ignore = co_await std::move(one);
+  scope.stop();
+}
+
+weft::task<> process::cut_short(weft::signals* asked) {
+  if (co_await asked->next() == 0) co_return;
+  if (cards_) co_await cards_->stop(weft::stop_mode::abort);
+  if (lobby_) co_await lobby_->stop(weft::stop_mode::abort);
 }
 
 // Players first, while the services they say goodbye to still answer; then the services, then what they stand on.

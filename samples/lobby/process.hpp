@@ -33,6 +33,9 @@ class process {
   /// Blocks until `asked` yields something else than SIGUSR1, which writes a dump to stderr.
   void run_until(weft::signals& asked);
 
+  /// Lets games that have begun be played to their end, as long as the topology says and until `asked` yields again.
+  void retire(weft::signals& asked);
+
   /// Lets the players go, finishes what runs, stops everything. Yields what was left over then: tasks, calls.
   struct left_over {
     std::size_t tasks = 0;
@@ -54,6 +57,8 @@ class process {
   template <class Client, class Service>
   weft::result<Client> client_of(const char* name, const std::unique_ptr<Service>& here, const v1::Place& place);
   weft::task<> accept_players();
+  weft::task<> play_out(weft::signals* asked, weft::scope& scope);
+  weft::task<> cut_short(weft::signals* asked);
 
   role role_;
   v1::Topology topology_;

@@ -2,8 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <utility>
 #include <vector>
 #include <weft/runtime/ok.hpp>
+#include <weft/runtime/scope.hpp>
 #include <weft/runtime/sleep.hpp>
 
 #include "../support/virtual_time.hpp"
@@ -113,7 +115,28 @@ weft::task<weft::status> leave_after_the_end(croupier& c) {
   co_return co_await c.open();
 }
 
+weft::task<> play_while_it_retires(croupier* c, weft::scope& scope) {
+  auto retired = scope.start(c->service.retire(1h));
+  CHECK((co_await weft::sleep_for(1s)).ok());
+  CHECK((co_await c->open()).code() == code::unavailable);
+  CHECK((co_await c->draw(ann)).ok());
+  CHECK_FALSE(retired.done());
+  CHECK((co_await c->quit(ann)).ok());
+  CHECK((co_await c->quit(bob)).ok());
+  CHECK(co_await std::move(retired));
+}
+
+weft::task<weft::status> deploy_with_a_game_in_progress(croupier& c) {
+  co_await weft::ok(c.open());
+  co_await weft::with_scope(&play_while_it_retires, &c);
+  co_return weft::status{};
+}
+
 }  // namespace
+
+TEST_CASE("retiring opens no table, and lets the open ones be played to their end") {
+  croupier{}.play(&deploy_with_a_game_in_progress);
+}
 
 TEST_CASE("a turn ends after its limit, whatever was drawn meanwhile, and the next one has as long") {
   croupier{}.play(&let_time_run_out);

@@ -8,6 +8,7 @@
 #include <weft/runtime/call.hpp>
 #include <weft/runtime/child.hpp>
 #include <weft/runtime/handler_call.hpp>
+#include <weft/runtime/service_class.hpp>
 #include <weft/runtime/timer_wheel.hpp>
 #include <weft/runtime/worker.hpp>
 

@@ -72,12 +72,13 @@ class posted_call : public handler_call<R>, public ticket_base, timer {
   static call<R> watch(std::shared_ptr<posted_call> posted) {
     auto& to = posted->to();
     return to.as_kind(
-        service_call::kind::observer,
-        [posted = std::move(posted)]() -> reply<R> {
-          if (auto s = co_await posted->done().wait(); !s.ok()) co_return s;
-          co_return posted->outcome_kept();
-        },
+        service_call::kind::observer, [posted = std::move(posted)] { return when_done(posted); },
         within{duration::max()});
+  }
+  /// On the service's strand.
+  static reply<R> when_done(std::shared_ptr<posted_call> posted) {
+    if (auto s = co_await posted->done().wait(); !s.ok()) co_return s;
+    co_return posted->outcome_kept();
   }
 
   /// Requires: settled.
@@ -167,19 +168,17 @@ auto service::post(F f, call_options options) {
 
 template <class R>
 weft::call<R> service::wait(std::uint64_t serial, call_options options) {
-  return as_kind(
-      service_call::kind::observer,
-      [this, serial]() -> reply<R> {
-        const auto t = find_ticket(serial);
-        if (!t)
-          co_return not_found(std::string{"service '"} + options_.name + "' knows no ticket " + std::to_string(serial));
-        if (t->type() != &ticket_base::type_of<R>) {
-          co_return invalid_argument("ticket " + std::to_string(serial) + " has a value of another type");
-        }
-        if (auto s = co_await t->done().wait(); !s.ok()) co_return s;
-        co_return static_cast<detail::posted_call<R>&>(*t).outcome_kept();
-      },
-      options);
+  return as_kind(service_call::kind::observer, [this, serial] { return outcome_of<R>(serial); }, options);
+}
+
+template <class R>
+reply<R> service::outcome_of(std::uint64_t serial) {
+  const auto t = find_ticket(serial);
+  if (!t) co_return not_found(std::string{"service '"} + options_.name + "' knows no ticket " + std::to_string(serial));
+  if (t->type() != &ticket_base::type_of<R>) {
+    co_return invalid_argument("ticket " + std::to_string(serial) + " has a value of another type");
+  }
+  co_return co_await detail::posted_call<R>::when_done(std::static_pointer_cast<detail::posted_call<R>>(t));
 }
 
 }  // namespace weft

@@ -48,6 +48,8 @@ class child : public work, public receiver_of<T> {
     }
   }
 
+  work_label label() const noexcept final { return {own_ctx_.name(), done_ ? "end" : "start"}; }
+
   std::coroutine_handle<> completed() noexcept final {
     done_ = true;
     own_ctx_.leave();

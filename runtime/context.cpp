@@ -29,6 +29,8 @@ void wait::run() noexcept {
   coroutine_.resume();
 }
 
+work_label wait::label() const noexcept { return {ctx_->name(), what_}; }
+
 context::~context() { leave(); }
 
 context*& context::siblings() noexcept { return parent_ != nullptr ? parent_->children_ : strand_->home().roots_; }

@@ -41,6 +41,7 @@ class wait : public work {
   /// The task was stopped while it waits. Ends the wait, now or as soon as what it waits for has wound up.
   virtual void on_stop() noexcept = 0;
   void run() noexcept final;
+  work_label label() const noexcept final;
 
   bool finished_ = false;
   std::coroutine_handle<> coroutine_;

@@ -27,6 +27,7 @@ class [[nodiscard]] resume_on final : work {
  private:
   bool move(std::coroutine_handle<> h, context& ctx) noexcept;
   void run() noexcept override;
+  work_label label() const noexcept override { return {"", "resume on"}; }
 
   strand& there_;
   std::coroutine_handle<> coroutine_;

@@ -17,10 +17,12 @@ runtime::runtime(runtime_options options, std::unique_ptr<event_source> first_so
     : options_{std::move(options)}, clock_{options_.time != nullptr ? options_.time : &steady_} {
   if (options_.workers < 0) misuse("runtime_options::workers is negative: 0 means pumped, n means n threads");
   const bool threaded = options_.workers > 0;
+  if (threaded && options_.order != nullptr) misuse("runtime_options::order is for workers = 0: threads have no order");
   const int count = threaded ? options_.workers : 1;
   for (int i = 0; i < count; ++i) {
     auto source = i == 0 && first_source ? std::move(first_source) : make_futex_source();
-    workers_.push_back(std::make_unique<worker>(*this, i, *clock_, std::move(source), options_.spin, threaded));
+    workers_.push_back(
+        std::make_unique<worker>(*this, i, *clock_, std::move(source), options_.spin, threaded, options_.order));
   }
   control_ = std::make_unique<strand>(*workers_[0], strand_options{.name = "control"});
   if (!threaded) return;

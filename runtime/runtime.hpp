@@ -23,6 +23,8 @@ struct runtime_options {
   /// Where the library reports what it cannot return: exceptions in handlers, tasks that do not end. Null: stderr.
   /// Called on any thread.
   std::function<void(std::string_view)> log{};
+  /// For tests, with `workers = 0`. Must outlive the runtime.
+  run_order* order = nullptr;
 };
 
 /// What `pump` left.

@@ -74,6 +74,7 @@ class service::ticker final : timer, work {
     service_.strand_->post(*this);
   }
   void expired() noexcept override { queue(); }
+  work_label label() const noexcept override { return {service_.name(), "tick"}; }
   void run() noexcept override {
     queued_ = false;
     if (period_ <= duration::zero()) return service_.tell_progress();

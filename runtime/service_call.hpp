@@ -72,6 +72,7 @@ class service_call : public work {
   friend service;
 
   void run() noexcept final;  // arrival on the service's strand
+  work_label label() const noexcept final { return {method(), "arrival"}; }
   /// Creates the handler and starts it; it ends in `service::handler_ended`.
   virtual void start_handler() noexcept = 0;
   /// The task that awaits it, if that is on this worker.

@@ -154,6 +154,7 @@ class service {
   struct start_more final : work {
     explicit start_more(service& s) noexcept : to{s} {}
     void run() noexcept override { to.start_waiting(); }
+    work_label label() const noexcept override { return {to.name(), "start waiting"}; }
     service& to;
     bool queued = false;
   };

@@ -113,6 +113,7 @@ struct strand::posted final : work {
     delete this;
     f();
   }
+  work_label label() const noexcept override { return {"", "function"}; }
   F function;
 };
 

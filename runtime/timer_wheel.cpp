@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <weft/runtime/run_order.hpp>
 
 namespace weft {
 
@@ -87,6 +88,7 @@ std::size_t timer_wheel::advance(time_point now) noexcept {
       link.unlink();
       link.insert_before(due);
     }
+    if (order_ != nullptr) let_order_choose(due);
     while (due.linked()) {
       auto& t = static_cast<timer&>(*due.next);
       t.unlink();
@@ -100,6 +102,24 @@ std::size_t timer_wheel::advance(time_point now) noexcept {
   }
   now_ = std::max(now_, target);
   return fired;
+}
+
+// Moves them, as chosen, from the list of those that are left to that of those that are in order.
+void timer_wheel::let_order_choose(timer_link& due) noexcept {
+  std::size_t left = 0;
+  for (auto* link = due.next; link != &due; link = link->next) ++left;
+  timer_link ordered;
+  for (; left != 0; --left) {
+    auto* chosen = due.next;
+    for (auto ahead = order_->choose(left); ahead != 0; --ahead) chosen = chosen->next;
+    chosen->unlink();
+    chosen->insert_before(ordered);
+  }
+  while (ordered.linked()) {
+    auto& first = *ordered.next;
+    first.unlink();
+    first.insert_before(due);
+  }
 }
 
 time_point timer_wheel::next_due() noexcept {

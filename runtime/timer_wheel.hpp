@@ -6,6 +6,7 @@
 
 namespace weft {
 
+class run_order;
 class timer_wheel;
 
 /// A place in one of the wheel's lists; alone it points at itself.
@@ -52,7 +53,8 @@ class timer_wheel {
   /// Later than this is treated as this (about one year): the timer then fires early, which no caller can live to see.
   static constexpr std::uint64_t horizon = std::uint64_t{1} << 35;
 
-  explicit timer_wheel(time_point origin) noexcept : origin_{origin} {}
+  /// With an `order`, which must outlive the wheel, it decides among equal ticks.
+  explicit timer_wheel(time_point origin, run_order* order = nullptr) noexcept : origin_{origin}, order_{order} {}
 
   /// Arms, or re-arms, `t` for `due`. A time in the past fires at the next tick.
   void arm(timer& t, time_point due) noexcept;
@@ -78,8 +80,10 @@ class timer_wheel {
   void settle_fresh() noexcept;
   void place(timer& t) noexcept;
   bool next_expiry(expiry& out) noexcept;
+  void let_order_choose(timer_link& due) noexcept;
 
   time_point origin_;
+  run_order* order_;
   std::uint64_t now_ = 0;  // the tick up to which everything has fired
   timer_link fresh_;
   std::array<std::uint64_t, levels> occupied_{};  // a superset: a cancelled timer leaves its bit until it is looked at

@@ -4,6 +4,12 @@ namespace weft {
 
 class strand;
 
+/// What a piece of work is called in a trace. Both strings outlive it.
+struct work_label {
+  const char* whose;  ///< The task, or the method.
+  const char* what;
+};
+
 /// Something to be run once on a strand, embedded in what it belongs to (a suspended coroutine, a call, a timer):
 /// queueing it allocates nothing. It is in one queue at a time.
 class work {
@@ -14,6 +20,9 @@ class work {
 
   /// Runs on `target`; may destroy itself.
   virtual void run() noexcept = 0;
+
+  /// Before it runs.
+  virtual work_label label() const noexcept { return {"", "work"}; }
 
   work* next = nullptr;      // owned by the queue it is in
   strand* target = nullptr;  // set by the strand it is posted to

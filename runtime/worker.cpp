@@ -5,6 +5,7 @@
 #include <utility>
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/frame_pool.hpp>
+#include <weft/runtime/run_order.hpp>
 #include <weft/runtime/strand.hpp>
 
 namespace weft {
@@ -32,14 +33,15 @@ class worker::enter {
 };
 
 worker::worker(runtime& owner, int index, const clock& time, std::unique_ptr<event_source> source, duration spin,
-               bool threaded)
+               bool threaded, run_order* order)
     : owner_{owner},
       index_{index},
       threaded_{threaded},
       clock_{time},
       spin_{spin},
+      order_{order},
       now_{time.now()},
-      timers_{now_},
+      timers_{now_, order},
       source_{std::move(source)},
       pool_{frame_pool::make()} {}
 
@@ -91,11 +93,15 @@ void worker::accept(work* list) noexcept {
   }
 }
 
+// Told: the order is told of each entry. A loop of its own, so that without one no entry pays for it.
+template <bool Told>
 void worker::run_strand(strand& s) noexcept {
   on_this_thread.strand = &s;
   running_destroyed_ = false;
-  for (batch_left_ = strand::batch; batch_left_ > 0 && !s.empty(); --batch_left_) {
+  batch_left_ = Told ? order_->turn(strand::batch) : strand::batch;
+  for (; batch_left_ > 0 && !s.empty(); --batch_left_) {
     auto& w = s.pop();
+    if constexpr (Told) order_->runs(s, w);
     if (w.counted) {
       w.counted = false;
       --s.messages_;
@@ -126,10 +132,26 @@ void worker::run_ready(time_point until) noexcept {
   slice_last_entry_ = counters_.entries + most_entries;
   slice_ended_ = false;
   while (ready_head_ != nullptr && !slice_ended_) {
+    if (order_ != nullptr) let_order_choose();
     auto& s = *ready_head_;
     ready_head_ = s.next_ready_;
-    run_strand(s);
+    order_ == nullptr ? run_strand<false>(s) : run_strand<true>(s);
   }
+}
+
+// Brings the chosen strand to the front.
+void worker::let_order_choose() noexcept {
+  std::size_t ready = 0;
+  for (auto* s = ready_head_; s != nullptr; s = s->next_ready_) ++ready;
+  auto ahead = order_->choose(ready);
+  if (ahead == 0) return;
+  auto* before = ready_head_;
+  while (--ahead != 0) before = before->next_ready_;
+  auto* chosen = before->next_ready_;
+  before->next_ready_ = chosen->next_ready_;
+  if (ready_tail_ == chosen) ready_tail_ = before;
+  chosen->next_ready_ = ready_head_;
+  ready_head_ = chosen;
 }
 
 void worker::make_round(time_point until) noexcept {

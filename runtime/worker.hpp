@@ -15,6 +15,7 @@
 namespace weft {
 
 class context;
+class run_order;
 class runtime;
 class strand;
 
@@ -65,7 +66,7 @@ struct worker_counters {
 class worker {
  public:
   worker(runtime& owner, int index, const clock& time, std::unique_ptr<event_source> source, duration spin,
-         bool threaded);
+         bool threaded, run_order* order = nullptr);
   ~worker();
   worker(const worker&) = delete;
   worker& operator=(const worker&) = delete;
@@ -139,7 +140,9 @@ class worker {
   void make_round(time_point until) noexcept;
   void accept(work* list) noexcept;
   void run_ready(time_point until) noexcept;
+  template <bool Told>
   void run_strand(strand& s) noexcept;
+  void let_order_choose() noexcept;
   void push_ready(strand& s) noexcept;
   void remove_ready(strand& s) noexcept;
   /// True when it ended by the time: there may be more.
@@ -153,6 +156,7 @@ class worker {
   const bool threaded_;
   const clock& clock_;
   const duration spin_;
+  run_order* const order_;
   duration spin_now_{};
   unsigned spins_skipped_ = 0;
   time_point now_;

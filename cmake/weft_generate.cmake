@@ -1,7 +1,7 @@
 # weft_generate(TARGET <target> PROTOS <file.proto>... [IMPORT_DIRS <dir>...])
 #
 # Adds the messages (<name>.pb.h, .pb.cc) and the weft clients and services (<name>.weft.hpp, .weft.cpp) of each proto to
-# <target>, which is linked with weft::rpc. They are included by the proto's path below its import directory:
+# <target>, which is linked with weft::rpc, and generates <name>.weft.fake.hpp, for tests that link weft::test. They are included by the proto's path below its import directory:
 #
 #   weft_generate(TARGET cards PROTOS proto/lobby/v1/cards.proto IMPORT_DIRS proto)   # <lobby/v1/cards.weft.hpp>
 #
@@ -47,7 +47,8 @@ function(weft_generate)
   foreach(proto IN LISTS arg_PROTOS)
     weft_find_proto_("${proto}")
     # .pb.cc comes first as in protoc's dependency file: ninja looks there for the first output, and else always runs this.
-    set(generated "${out}/${name}.pb.cc" "${out}/${name}.pb.h" "${out}/${name}.weft.cpp" "${out}/${name}.weft.hpp")
+    set(generated "${out}/${name}.pb.cc" "${out}/${name}.pb.h" "${out}/${name}.weft.cpp" "${out}/${name}.weft.hpp"
+      "${out}/${name}.weft.fake.hpp")
     add_custom_command(
       OUTPUT ${generated}
       COMMAND protobuf::protoc ${import_flags}

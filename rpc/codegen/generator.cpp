@@ -48,15 +48,15 @@ std::string class_of(const Descriptor& message) {
 // A method may be called like a word of the language, or like a member of every client or service.
 std::string identifier(const std::string& name) {
   static const char* const taken[] = {
-      "alignas",  "and",     "asm",      "auto",     "bool",    "break",    "call",    "case",      "catch",
-      "char",     "class",   "client",   "concept",  "const",   "continue", "default", "delete",    "do",
-      "double",   "else",    "enum",     "explicit", "export",  "extern",   "false",   "float",     "for",
-      "friend",   "goto",    "if",       "inline",   "int",     "long",     "methods", "name",      "namespace",
-      "new",      "not",     "operator", "or",       "owner",   "post",     "private", "protected", "public",
-      "register", "return",  "running",  "send",     "service", "short",    "signed",  "sizeof",    "static",
-      "stop",     "strand",  "struct",   "submit",   "switch",  "template", "this",    "throw",     "true",
-      "try",      "typedef", "union",    "unsigned", "using",   "virtual",  "void",    "volatile",  "waiting",
-      "while",    "xor"};
+      "alignas",   "and",      "asm",     "auto",     "bool",     "break",    "call",     "case",    "catch",
+      "char",      "class",    "client",  "concept",  "const",    "continue", "default",  "delete",  "do",
+      "double",    "else",     "enum",    "explicit", "export",   "extern",   "fake",     "false",   "float",
+      "for",       "friend",   "goto",    "if",       "inline",   "int",      "long",     "methods", "name",
+      "namespace", "new",      "not",     "operator", "or",       "owner",    "post",     "private", "protected",
+      "public",    "register", "return",  "running",  "send",     "service",  "short",    "signed",  "sizeof",
+      "static",    "stop",     "strand",  "struct",   "submit",   "switch",   "template", "this",    "throw",
+      "true",      "try",      "typedef", "union",    "unsigned", "using",    "virtual",  "void",    "volatile",
+      "waiting",   "while",    "xor"};
   return std::find(std::begin(taken), std::end(taken), name) == std::end(taken) ? name : name + "_";
 }
 
@@ -104,7 +104,10 @@ void print_service(Printer& out, const ServiceDescriptor& service) {
   out.Print(v, "class $name$ {\n"
                " public:\n"
                "  class service;\n"
-               "  class client;\n\n"
+               "  class client;\n"
+               "  class fake;  // in the .weft.fake.hpp, for tests\n"
+               "  template <class Fake>\n"
+               "  class scripted;\n\n"
                "  static constexpr const char* full_name = \"$full$\";\n");
   for (const auto* m : methods) out.Print(describe(*m), "  static constexpr weft::method_info $info${\"$path$\"};\n");
   out.Print("};\n\n");
@@ -205,6 +208,33 @@ void print_definitions(Printer& out, const ServiceDescriptor& service) {
   out.Print("  };\n  return table;\n}\n\n");
 }
 
+// A member may be called like a method of its class's base, not like one of its own: hence two classes.
+void print_fake(Printer& out, const ServiceDescriptor& service) {
+  const auto methods = unary_methods(service);
+  const variables v{{"name", service.name()}, {"full", service.full_name()}};
+  out.Print(v, "// Hands the calls to the scripts of a fake.\n"
+               "template <class Fake>\n"
+               "class $name$::scripted : public $name$::service {\n"
+               " public:\n"
+               "  using service::service;\n\n");
+  for (const auto* m : methods) {
+    out.Print(describe(*m), "  weft::reply<$reply$> $method$($request$& request) override {\n"
+                            "    return static_cast<Fake&>(*this).$method$.play(request);\n"
+                            "  }\n");
+  }
+  out.Print("};\n\n");
+  out.Print(v, "/// A $full$ for tests, which answers as its scripts say: a client binds to it as to any service.\n"
+               "class $name$::fake final : public $name$::scripted<$name$::fake> {\n"
+               " public:\n"
+               "  explicit fake(weft::runtime& rt, weft::service_options options = {.name = full_name})\n"
+               "      : scripted{rt, options} {}\n"
+               "  ~fake() override { weft::test::detail::end(*this); }\n\n");
+  for (const auto* m : methods) {
+    out.Print(describe(*m), "  weft::test::script<$request$, $reply$> $method${$info$.path};\n");
+  }
+  out.Print("};\n\n");
+}
+
 void print_file(google::protobuf::compiler::GeneratorContext& context, const FileDescriptor& file,
                 const std::string& name, const std::vector<std::string>& includes,
                 void (*print)(Printer&, const ServiceDescriptor&)) {
@@ -231,6 +261,8 @@ bool generator::Generate(const FileDescriptor* file, const std::string& paramete
   const auto base = without_extension(file->name());
   print_file(*context, *file, base + ".weft.hpp",
              {"<span>", "<weft/rpc/client.hpp>", "<weft/rpc/rpc_service.hpp>", "\"" + base + ".pb.h\""}, print_service);
+  print_file(*context, *file, base + ".weft.fake.hpp", {"<weft/test/script.hpp>", "\"" + base + ".weft.hpp\""},
+             print_fake);
   print_file(*context, *file, base + ".weft.cpp", {"\"" + base + ".weft.hpp\"", "<utility>"}, print_definitions);
   return true;
 }

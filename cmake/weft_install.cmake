@@ -1,4 +1,4 @@
-# The package: find_package(weft) gives weft::runtime, weft::rpc, weft::protoc-gen-weft and weft_generate().
+# The package: find_package(weft) gives weft::runtime, weft::rpc, weft::test, weft::protoc-gen-weft and weft_generate().
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/weft")

@@ -15,4 +15,5 @@ forbid() {
 
 forbid runtime 'grpc/|grpcpp/|google/protobuf/|absl/|rpc/|[^>"]*\.(pb|weft)\.h|proto/|samples/|bench/|test/'
 forbid rpc 'samples/|bench/|test/'
+forbid test/kit 'grpc/|grpcpp/|google/protobuf/|absl/|rpc/|samples/|bench/'
 exit $failed

@@ -48,15 +48,15 @@ std::string class_of(const Descriptor& message) {
 // A method may be called like a word of the language, or like a member of every client or service.
 std::string identifier(const std::string& name) {
   static const char* const taken[] = {
-      "alignas",   "and",      "asm",     "auto",     "bool",     "break",    "call",     "case",    "catch",
-      "char",      "class",    "client",  "concept",  "const",    "continue", "default",  "delete",  "do",
-      "double",    "else",     "enum",    "explicit", "export",   "extern",   "fake",     "false",   "float",
-      "for",       "friend",   "goto",    "if",       "inline",   "int",      "long",     "methods", "name",
-      "namespace", "new",      "not",     "operator", "or",       "owner",    "post",     "private", "protected",
-      "public",    "register", "return",  "running",  "send",     "service",  "short",    "signed",  "sizeof",
-      "static",    "stop",     "strand",  "struct",   "submit",   "switch",   "template", "this",    "throw",
-      "true",      "try",      "typedef", "union",    "unsigned", "using",    "virtual",  "void",    "volatile",
-      "waiting",   "while",    "xor"};
+      "alignas",   "and",      "asm",    "auto",     "bool",     "break",    "call",    "case",     "catch",
+      "char",      "class",    "client", "concept",  "const",    "continue", "default", "delete",   "do",
+      "double",    "else",     "enum",   "explicit", "export",   "extern",   "fake",    "false",    "float",
+      "for",       "friend",   "goto",   "if",       "inline",   "int",      "long",    "methods",  "name",
+      "namespace", "new",      "not",    "operator", "or",       "owner",    "post",    "private",  "protected",
+      "public",    "register", "return", "running",  "scripted", "send",     "service", "short",    "signed",
+      "sizeof",    "static",   "stop",   "strand",   "struct",   "submit",   "switch",  "template", "this",
+      "throw",     "true",     "try",    "typedef",  "union",    "unsigned", "using",   "virtual",  "void",
+      "volatile",  "waiting",  "while",  "xor"};
   return std::find(std::begin(taken), std::end(taken), name) == std::end(taken) ? name : name + "_";
 }
 

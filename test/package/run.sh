@@ -11,8 +11,9 @@ use() {
   local build=$1
   shift
   cmake -G Ninja -S "$here" -B "$build" -DCMAKE_CXX_COMPILER=clang++-19 -DCMAKE_BUILD_TYPE=Release "$@"
-  cmake --build "$build" --target hello
+  cmake --build "$build" --target hello hello_test
   "$build/hello"
+  "$build/hello_test"
 }
 
 echo "package: installed"

@@ -41,6 +41,7 @@ worker::worker(runtime& owner, int index, const clock& time, std::unique_ptr<eve
       spin_{spin},
       order_{order},
       now_{time.now()},
+      drawn_{order != nullptr ? static_cast<std::uint32_t>(order->choose(std::size_t{1} << 32U)) : 0},
       timers_{now_, order},
       source_{std::move(source)},
       pool_{frame_pool::make()} {}

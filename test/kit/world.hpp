@@ -52,7 +52,7 @@ struct world_parts {
 ///     CHECK(peek(t, [&] { return t.turn(); }) == 2);
 ///
 /// Use it on one thread. Services and strands made on it are destroyed before it, as with every runtime.
-class world : detail::world_parts, public weft::runtime {
+class world : protected detail::world_parts, public weft::runtime {
  public:
   explicit world(world_options options = {});
 

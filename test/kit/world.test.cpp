@@ -55,7 +55,8 @@ weft::task<> wait_for_nothing() {
 }
 
 weft::task<> go_round() {
-  while (!(co_await weft::current()).stopped()) co_await weft::yield{};
+  auto& ctx = co_await weft::current();
+  while (!ctx.stopped()) co_await weft::yield{};
 }
 
 weft::task<weft::duration> slept(world* w, weft::duration how_long) {

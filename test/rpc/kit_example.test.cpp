@@ -37,7 +37,9 @@ struct table : weft::service {
  private:
   weft::task<> keep_time() {
     next_turn();
-    while ((co_await weft::sleep_until(turn_ends_)).ok()) {
+    for (;;) {
+      const auto slept = co_await weft::sleep_until(turn_ends_);
+      if (!slept.ok()) co_return;
       if (strand().home().now() >= turn_ends_) next_turn();
     }
   }

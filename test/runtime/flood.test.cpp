@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <tuple>
+#include <utility>
 #include <vector>
 #include <weft/runtime/run_order.hpp>
 #include <weft/runtime/runtime.hpp>
@@ -79,12 +80,15 @@ weft::task<> take(payload) { std::ignore = co_await weft::sleep_for(1ms); }
 
 // Ten calls a millisecond from all flooders together; one in ten awaits its outcome when it can only be a refusal.
 weft::task<> pour(flood* f) {
-  while ((co_await weft::sleep_for(flooders * 1ms)).ok()) {
+  for (;;) {
+    const auto slept = co_await weft::sleep_for(flooders * 1ms);
+    if (!slept.ok()) co_return;
     for (int i = 0; i < 10; ++i) {
       ++f->sent;
       if (i == 9 && f->flooded.waiting() >= mailbox) {
         const auto entries = f->worker().counters().entries;
-        auto r = co_await f->flooded.call([p = payload{}] { return take(p); });
+        auto one = [p = payload{}] { return take(p); };
+        auto r = co_await f->flooded.call(std::move(one));
         CHECK(r.code() == weft::code::resource_exhausted);
         ++f->refused;
         if (f->worker().counters().entries != entries) ++f->refused_after_waiting;
@@ -100,7 +104,9 @@ weft::task<> pour(flood* f) {
 
 // Calls another service of the worker every millisecond, and counts what comes between.
 weft::task<> call_other(flood* f) {
-  while ((co_await weft::sleep_for(1ms)).ok()) {
+  for (;;) {
+    const auto slept = co_await weft::sleep_for(1ms);
+    if (!slept.ok()) co_return;
     const auto turns = f->order.turns;
     const auto entries = f->worker().counters().entries;
     auto r = co_await f->other.call([f, turns, entries] {

@@ -326,7 +326,9 @@ weft::task<> produce(channel* c, dice* d, int from) {
 }
 
 weft::task<> receive(channel* c, dice* d) {
-  while (auto value = co_await c->q.pop()) {
+  for (;;) {
+    const auto value = co_await c->q.pop();
+    if (!value) co_return;
     c->received.push_back(*value);
     if (d->one_in(3)) std::ignore = co_await weft::sleep_for(up_to(*d, 1));
   }
@@ -478,6 +480,10 @@ struct hotel {
   int failed = 0;
 };
 
+weft::reply<std::unique_ptr<room>> make_room(world* w, hotel* h, int key) {
+  co_return std::make_unique<room>(*w, &h->alive[static_cast<std::size_t>(key)], &h->saved);
+}
+
 weft::task<> visit_rooms(room_map* rooms, hotel* h, dice* d) {
   for (int i = 0; i < 5; ++i) {
     auto one = co_await rooms->activate(static_cast<int>(d->below(2)));
@@ -502,11 +508,7 @@ TEST_SUITE("seeds of keys") {
     for_seeds(seeds, [&retired](world& w) {
       hotel h;
       {
-        room_map rooms{w,
-                       [&w, &h](int key) -> weft::reply<std::unique_ptr<room>> {
-                         co_return std::make_unique<room>(w, &h.alive[static_cast<std::size_t>(key)], &h.saved);
-                       },
-                       {.name = "rooms", .idle_after = 4ms}};
+        room_map rooms{w, [&w, &h](int key) { return make_room(&w, &h, key); }, {.name = "rooms", .idle_after = 4ms}};
         w.run(weft::with_scope(
             [](room_map* rooms, hotel* h, dice* d, weft::scope& scope) -> weft::task<> {
               for (int i = 0; i < 3; ++i) std::ignore = scope.start(visit_rooms(rooms, h, d));

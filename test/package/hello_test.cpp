@@ -32,7 +32,7 @@ int main() {
     });
     if (w.run(greet(greeter)).code() != weft::code::deadline_exceeded) throw "it had to hang";
     if (*w.run(greet(greeter)) != "hello weft") throw "it had to answer";
-    if (peek(greeter, [&] { return greeter.Hello.calls().size(); }) != 2) throw "it had to be asked twice";
+    if (weft::test::peek(greeter, [&] { return greeter.Hello.calls().size(); }) != 2) throw "it had to be asked twice";
   });
   std::cout << "hello_test: passed\n";
 }

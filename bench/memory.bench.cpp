@@ -12,6 +12,8 @@ namespace {
 
 std::size_t in_use() { return mallinfo2().uordblks + mallinfo2().hblkhd; }
 
+weft::task<weft::status> held_up(weft::event* go) { co_return co_await go->wait(); }
+
 // Players in a scope; each awaits a call whose handler is held up by an event.
 void bytes_per_suspended_player(benchmark::State& state) {
   const auto players = static_cast<std::size_t>(state.range(0));
@@ -28,8 +30,7 @@ void bytes_per_suspended_player(benchmark::State& state) {
         weft::with_scope(
             [](weft::service* s, weft::event* go, std::size_t players, figures* f, weft::scope& scope) -> weft::task<> {
               auto player = [](weft::service* s, weft::event* go, std::string name) -> weft::task<> {
-                auto r = co_await s->call([go]() -> weft::task<weft::status> { co_return co_await go->wait(); },
-                                          weft::within{std::chrono::hours{1}});
+                auto r = co_await s->call([go] { return held_up(go); }, weft::within{std::chrono::hours{1}});
                 benchmark::DoNotOptimize(r);
                 benchmark::DoNotOptimize(name);
               };

@@ -12,6 +12,13 @@
 
 namespace weft {
 
+namespace {
+
+// Exclusive handlers below each other; more is a recursion that never ends.
+constexpr std::uint32_t deepest_chain = 256;
+
+}  // namespace
+
 service_call::service_call(service& to, const char* method) noexcept
     : to_{to}, own_ctx_{to.strand(), &to.handlers_, method} {}
 
@@ -34,7 +41,8 @@ void service_call::becomes(kind k) noexcept {
 
 const std::shared_ptr<const lineage>& service_call::passes_on() {
   if (mode_ == reentrancy::interleaved) return lineage_;  // it keeps nobody out
-  if (!passed_on_) passed_on_ = std::make_shared<const lineage>(lineage{&to_, number_, lineage_});
+  if (!passed_on_)
+    passed_on_ = std::make_shared<const lineage>(lineage{&to_, number_, lineage_, lineage_ ? lineage_->depth + 1 : 1});
   return passed_on_;
 }
 
@@ -161,6 +169,9 @@ status service::admit(const service_call& c) noexcept {
   } else if (waiting >= options_.mailbox && (waiting != 0 || !can_start(c))) {
     why = resource_exhausted(std::string{"service '"} + options_.name + "' has " + std::to_string(waiting) +
                              " calls waiting");
+  } else if (c.lineage_ && c.lineage_->depth >= deepest_chain) {
+    why = resource_exhausted(std::string{"service '"} + options_.name + "': " + std::to_string(deepest_chain) +
+                             " handlers wait for each other already");
   } else if (waiting_bytes_ + c.bytes_ > options_.mailbox_bytes) {
     why = resource_exhausted(std::string{"service '"} + options_.name + "' has " + std::to_string(waiting_bytes_) +
                              " bytes of requests waiting, and " + std::to_string(c.bytes_) + " are too many more");

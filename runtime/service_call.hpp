@@ -23,6 +23,7 @@ struct lineage {
   const service* where;
   std::uint64_t handler;  ///< Its number in that service.
   std::shared_ptr<const lineage> above;
+  std::uint32_t depth;  ///< Handlers in it.
 
   bool contains(const service& s, std::uint64_t number) const noexcept {
     for (const auto* l = this; l != nullptr; l = l->above.get()) {

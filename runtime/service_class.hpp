@@ -95,7 +95,8 @@ class service {
   /// The same, with a ticket to await it by, later, by whoever holds a copy: see `ticket`. On a worker.
   template <class F>
   auto post(F f, call_options options = {});
-  /// The value of the ticket with this number, by `R` the type that the posted function returns. Yields what the ticket
+  /// The value of the ticket with this number, `R` being the value it yields (for a function
+  /// that returns `result<int>` or `reply<int>`: `wait<int>(n)`). Yields what the ticket
   /// does; NOT_FOUND when there is no such ticket or it is too long done (`service_options::tickets`), INVALID_ARGUMENT when
   /// its value is no R.
   template <class R>

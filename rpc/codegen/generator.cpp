@@ -39,7 +39,7 @@ std::string namespace_of(const FileDescriptor& file) { return replace_all(file.p
 std::string class_of(const Descriptor& message) {
   std::string name = message.name();
   for (const auto* outer = message.containing_type(); outer != nullptr; outer = outer->containing_type()) {
-    name = outer->name() + "_" + name;
+    name.insert(0, "_").insert(0, outer->name());
   }
   const auto space = namespace_of(*message.file());
   return space.empty() ? "::" + name : "::" + space + "::" + name;

@@ -3,8 +3,10 @@
 #include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <system_error>
 #include <utility>
 
 namespace lobby {
@@ -50,7 +52,8 @@ weft::result<v1::Topology> parse_topology(const std::string& text, const std::st
   const auto parsed = google::protobuf::util::JsonStringToMessage(text, &t);
   if (!parsed.ok()) {
     const auto why = parsed.ToString();
-    return weft::invalid_argument(name + place_of_error(text, why) + ": " + why);
+    return weft::invalid_argument(name + place_of_error(text, why) + ": " +
+                                  std::string{parsed.message().data(), parsed.message().size()});
   }
   if (auto s = check(t, name); !s.ok()) return s;
   return with_defaults(std::move(t));
@@ -58,7 +61,9 @@ weft::result<v1::Topology> parse_topology(const std::string& text, const std::st
 
 weft::result<v1::Topology> read_topology(const std::string& file) {
   std::ifstream in{file};
-  if (!in) return weft::not_found("cannot read the topology file '" + file + "'");
+  std::error_code ignored;
+  if (!in || std::filesystem::is_directory(file, ignored))
+    return weft::not_found("cannot read the topology file '" + file + "'");
   return parse_topology(std::string{std::istreambuf_iterator<char>{in}, {}}, file);
 }
 

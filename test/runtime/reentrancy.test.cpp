@@ -90,6 +90,20 @@ TEST_SUITE("reentrancy") {
     CHECK(f.a.counters().reentered == 3);
   }
 
+  TEST_CASE("a recursion without end is refused at a depth of 256") {
+    pair_of_services f;
+    f.run([](pair_of_services* f) -> weft::task<> {
+      struct recursion {
+        static weft::task<weft::status> enter(pair_of_services* f) {
+          co_return (co_await f->a.call([f] { return enter(f); })).status();
+        }
+      };
+      const auto end = co_await f->a.call([f] { return recursion::enter(f); });
+      CHECK(end.status() == weft::resource_exhausted("service 'a': 256 handlers wait for each other already"));
+    }(&f));
+    CHECK(f.a.counters().reentered == 255);
+  }
+
   TEST_CASE("over another worker descendants are known too") {
     weft::runtime rt{{.workers = 2}};
     weft::service near{rt, {.name = "near", .reentrancy = reentrancy::exclusive}};

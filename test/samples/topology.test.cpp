@@ -30,5 +30,6 @@ TEST_SUITE("topology") {
   TEST_CASE("a file that cannot be read is named") {
     CHECK(lobby::read_topology("/nowhere/x.json").status() ==
           weft::not_found("cannot read the topology file '/nowhere/x.json'"));
+    CHECK(lobby::read_topology("/").status() == weft::not_found("cannot read the topology file '/'"));
   }
 }

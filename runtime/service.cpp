@@ -133,7 +133,7 @@ service::~service() {
 }
 
 void service::on_tick(duration) {}
-bool service::plays_on(const char*) const { return false; }
+bool service::plays_on(std::string_view) const { return false; }
 bool service::played_out() const { return true; }
 task<> service::snapshot() { co_return; }
 

@@ -6,6 +6,7 @@
 #include <exception>
 #include <map>
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 #include <weft/runtime/call.hpp>
@@ -135,7 +136,7 @@ class service {
   /// On the strand, between handlers; `dt` is the time since the last tick. Must not throw.
   virtual void on_tick(duration dt);
   /// While it retires: whether calls of this method are still taken, because what is in progress needs them.
-  virtual bool plays_on(const char* method) const;
+  virtual bool plays_on(std::string_view method) const;
   /// While it retires: whether nothing is in progress any more. Asked after each handler, own task and tick.
   virtual bool played_out() const;
   /// The last thing before a retiring service stops: saves what has to outlive it. No handler runs. Stopped at the limit.

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <string_view>
 #include <vector>
 #include <weft/runtime/clock.hpp>
 #include <weft/runtime/event.hpp>
@@ -31,7 +32,7 @@ class cards_service final : public v1::Cards::service {
 
  protected:
   // While it retires no table is opened, those that are open are played to their end.
-  bool plays_on(const char* method) const override { return method != v1::Cards::Open_info.path; }
+  bool plays_on(std::string_view method) const override { return method != v1::Cards::Open_info.path; }
   bool played_out() const override { return tables_.empty(); }
 
  private:

@@ -26,7 +26,7 @@ std::uint64_t lobby_service::first_id_at(std::chrono::system_clock::time_point s
   return static_cast<std::uint64_t>(std::max<std::int64_t>(seconds, 0)) * 1'000 + 1;
 }
 
-bool lobby_service::plays_on(const char* method) const {
+bool lobby_service::plays_on(std::string_view method) const {
   return method == v1::Lobby::Leave_info.path || method == v1::Lobby::Logout_info.path ||
          method == v1::Lobby::List_info.path;
 }

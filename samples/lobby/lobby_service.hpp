@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lobby/push_queue.hpp"
@@ -37,7 +38,7 @@ class lobby_service final : public v1::Lobby::service {
 
  protected:
   // While it retires nobody comes in or sits down; it is there until everybody has stood up.
-  bool plays_on(const char* method) const override;
+  bool plays_on(std::string_view method) const override;
   bool played_out() const override { return tables_.empty(); }
 
  private:

@@ -60,7 +60,7 @@ weft::task<> play_somewhere(rooms* all, int id) {
     std::cout << "room " << id << ": " << found.status() << "\n";
     co_return;
   }
-  const rooms::handle here = *found;
+  const auto& here = *found;
   std::ignore = co_await here->call([r = &*here] { r->begin(); });
 }
 

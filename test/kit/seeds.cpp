@@ -77,8 +77,9 @@ void for_seeds(std::uint64_t n, const std::function<void(world&)>& f, world_opti
   const watch_aborts watch;
   for (auto seed = first; seed <= last; ++seed) {
     const auto number = std::to_string(seed);
-    const auto report = "weft::test: failed at " + place + " with seed " + number + "; again:\nWEFT_SEED=" + number +
-                        " " + again + "\n";
+    std::string report{"weft::test: failed at "};
+    report.append(place).append(" with seed ").append(number).append("; again:\nWEFT_SEED=").append(number);
+    report.append(" ").append(again).append("\n");
     to_report = &report;
     options.seed = seed;
     try {

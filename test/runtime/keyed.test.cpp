@@ -38,7 +38,7 @@ using rooms = weft::keyed<int, room>;
 
 struct fixture : test::virtual_time {
   explicit fixture(weft::keyed_options o = {}) : all{rt, [this](int id) { return load(id); }, o} {}
-  ~fixture() { run(all.stop()); }
+  ~fixture() override { run(all.stop()); }
 
   weft::reply<std::unique_ptr<room>> load(int id) {
     ++made;
@@ -56,7 +56,7 @@ struct fixture : test::virtual_time {
 weft::task<int> visit(rooms* all, int id) {
   auto r = co_await all->activate(id);
   if (!r.ok()) co_return -static_cast<int>(r.code());
-  auto held = *r;
+  const auto& held = *r;
   auto count = [held] { return ++held->visits; };  // named: g++ 12 destroys such a temporary of a co_await twice
   auto n = co_await held->call(count);
   co_return *n;

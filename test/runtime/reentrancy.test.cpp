@@ -19,7 +19,7 @@ namespace {
 using weft::reentrancy;
 
 struct pair_of_services : test::virtual_time {
-  ~pair_of_services() {
+  ~pair_of_services() override {
     run(a.stop(weft::stop_mode::abort));
     run(b.stop(weft::stop_mode::abort));
   }

@@ -37,7 +37,7 @@ struct counter : weft::service {
 // Both on the pumped worker.
 struct fixture : test::virtual_time {
   explicit fixture(weft::service_options o = {}) : service{rt, o} {}
-  ~fixture() { run(service.stop(weft::stop_mode::abort)); }
+  ~fixture() override { run(service.stop(weft::stop_mode::abort)); }
   counter service;
 };
 

@@ -17,7 +17,7 @@ namespace {
 
 struct fixture : test::virtual_time {
   explicit fixture(weft::service_options o = {}) : service{rt, o} {}
-  ~fixture() { run(service.stop(weft::stop_mode::abort)); }
+  ~fixture() override { run(service.stop(weft::stop_mode::abort)); }
   weft::service service;
 };
 

@@ -17,7 +17,6 @@
 
 using namespace std::chrono_literals;
 using namespace lobby;
-using weft::code;
 
 namespace {
 

@@ -19,7 +19,7 @@ bool callback_state::begin_call() {
     misuse("a callback was invoked off the worker of the task that waits for it: post to its strand first");
   }
   if (!std::exchange(called_, true)) return true;
-  home_.owner().log(to_string(name_) + ": the callback was invoked again; the first outcome stands");
+  home_.owner().log(severity::error, to_string(name_) + ": the callback was invoked again; the first outcome stands");
   return false;
 }
 

@@ -6,6 +6,7 @@
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/strand.hpp>
 #include <weft/runtime/task.hpp>
+#include <weft/runtime/worker.hpp>
 
 namespace weft {
 
@@ -44,6 +45,7 @@ class child : public work, public receiver_of<T> {
       finish();
     } else {
       if (own_ctx_.parent() == nullptr) own_ctx_.enter();
+      origin_->home().runs_task(own_ctx_.name());
       coroutine_.resume();
     }
   }

@@ -1,6 +1,7 @@
 #include <weft/runtime/context.hpp>
 
 #include <cassert>
+#include <weft/runtime/config.hpp>
 #include <weft/runtime/misuse.hpp>
 #include <weft/runtime/strand.hpp>
 #include <weft/runtime/worker.hpp>
@@ -10,6 +11,7 @@ namespace weft {
 void wait::suspend(std::coroutine_handle<> coroutine, context& ctx, void* where) noexcept {
   assert(ctx.waiting_ == nullptr && "a task awaits two things at once");
   finished_ = false;
+  reported_ = false;
   coroutine_ = coroutine;
   ctx_ = &ctx;
   where_ = where;
@@ -26,10 +28,20 @@ void wait::finish() noexcept {
 
 void wait::run() noexcept {
   assert(ctx_->home().running_here() && "a task was resumed off its strand");
+  ctx_->home().home().runs_task(ctx_->name());
   coroutine_.resume();
 }
 
 work_label wait::label() const noexcept { return {ctx_->name(), what_}; }
+
+namespace {
+
+// Apart, so that it costs tasks that carry nothing no registers.
+WEFT_NOINLINE void share(const annotations& above, annotations& own) noexcept {
+  if (own.empty()) own = above;
+}
+
+}  // namespace
 
 context::~context() { leave(); }
 
@@ -43,6 +55,7 @@ void context::enter() noexcept {
   if (head != nullptr) head->previous_ = this;
   head = this;
   if (parent_ != nullptr) {
+    if (!parent_->annotations_.empty()) share(parent_->annotations_, annotations_);
     if (handler_ == nullptr && !begins_chain_) handler_ = parent_->handler_;
     if (!shielded_) {
       limit_deadline(parent_->deadline_);
@@ -51,6 +64,11 @@ void context::enter() noexcept {
   } else if (strand_->home().stopping_) {
     stopped_ = true;
   }
+}
+
+void context::annotate(const char* key, std::string value) {
+  if (speaks_for_parent_) parent_->annotate(key, value);
+  annotations_.add(key, std::move(value));
 }
 
 void context::leave() noexcept {

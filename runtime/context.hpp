@@ -1,12 +1,19 @@
 #pragma once
+#include <algorithm>
+#include <array>
 #include <coroutine>
 #include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <weft/runtime/annotations.hpp>
 #include <weft/runtime/clock.hpp>
 #include <weft/runtime/work.hpp>
 
 namespace weft {
 
 class context;
+class long_waits;
 class service_call;
 class strand;
 class worker;
@@ -38,12 +45,14 @@ class wait : public work {
 
  private:
   friend context;
+  friend long_waits;
   /// The task was stopped while it waits. Ends the wait, now or as soon as what it waits for has wound up.
   virtual void on_stop() noexcept = 0;
   void run() noexcept final;
   work_label label() const noexcept final;
 
   bool finished_ = false;
+  bool reported_ = false;  // it lasts for long, and that was said
   std::coroutine_handle<> coroutine_;
   context* ctx_ = nullptr;
   const char* what_;
@@ -55,7 +64,7 @@ class wait : public work {
 /// form a tree along which stop travels. Touched on its strand only.
 class context {
  public:
-  /// Not yet part of the tree: `enter` links it, on its strand.
+  /// Not yet part of the tree: `enter` links it, on its strand. `name` has to live as long as the runtime: a literal.
   explicit context(strand& home, context* parent = nullptr, const char* name = "task") noexcept
       : strand_{&home}, parent_{parent}, name_{name} {}
   ~context();
@@ -65,6 +74,7 @@ class context {
   strand& home() const noexcept { return *strand_; }
   context* parent() const noexcept { return parent_; }
   const char* name() const noexcept { return name_; }
+  /// `name` has to live as long as the runtime: a literal.
   void rename(const char* name) noexcept { name_ = name; }
 
   /// The earliest time by which this task's result is of use to somebody; calls it makes inherit it.
@@ -92,6 +102,18 @@ class context {
   /// Before `enter`: what it calls does not descend from the handler it is part of.
   void begins_chain() noexcept { begins_chain_ = true; }
 
+  /// Says something about this task, what it starts and what it calls from now on: see `weft::annotate`. On its strand.
+  void annotate(const char* key, std::string value);
+  /// Before `enter`: it carries what is known about the task that calls it.
+  void inherit_annotations(const context& from) noexcept {
+    if (!from.annotations_.empty()) annotations_ = from.annotations_;
+  }
+  /// Before anything is said: it is the body of a scope, and speaks for it.
+  void speaks_for_parent() noexcept { speaks_for_parent_ = true; }
+  /// Calls `f(key, value)` for each key that holds for this task, its own first, then what was said above it.
+  template <class F>
+  void for_each_annotation(F f) const;
+
   /// Between `leave` and `enter`, for a root: it belongs to another strand.
   void rehome(strand& there) noexcept { strand_ = &there; }
 
@@ -108,6 +130,7 @@ class context {
  private:
   friend wait;
   friend worker;
+  friend long_waits;
 
   context*& siblings() noexcept;  // head of the list this context is in
 
@@ -120,10 +143,27 @@ class context {
   time_point deadline_ = never;
   const char* name_;
   service_call* handler_ = nullptr;
+  annotations annotations_;
   bool entered_ = false;
   bool stopped_ = false;
   bool shielded_ = false;
   bool begins_chain_ = false;
+  bool speaks_for_parent_ = false;
 };
+
+template <class F>
+void context::for_each_annotation(F f) const {
+  std::array<std::string_view, 16> said;
+  std::size_t count = 0;
+  for (const auto* c = this; c != nullptr; c = c->parent_) {
+    for (const auto* n = c->annotations_.newest(); n != nullptr; n = n->older) {
+      const auto* end = said.data() + count;
+      if (count == said.size() || std::find(static_cast<const std::string_view*>(said.data()), end, n->key) != end)
+        continue;
+      said[count++] = n->key;
+      f(n->key, std::string_view{n->value});
+    }
+  }
+}
 
 }  // namespace weft

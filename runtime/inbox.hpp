@@ -50,7 +50,8 @@ class inbox {
   /// Consumer: announces sleep. False when something is queued: take it instead.
   bool try_sleep() noexcept {
     work* expected = nullptr;
-    return head_.compare_exchange_strong(expected, sleeping(), std::memory_order_relaxed);
+    // release: who sees it asleep sees that what it ran has ended.
+    return head_.compare_exchange_strong(expected, sleeping(), std::memory_order_release, std::memory_order_relaxed);
   }
 
   /// Consumer: takes the announcement back, whether or not somebody has pushed since.
@@ -58,6 +59,9 @@ class inbox {
     work* expected = sleeping();
     head_.compare_exchange_strong(expected, nullptr, std::memory_order_relaxed);
   }
+
+  /// Any thread.
+  bool asleep() const noexcept { return head_.load(std::memory_order_acquire) == sleeping(); }
 
   bool empty() const noexcept {
     auto* head = head_.load(std::memory_order_relaxed);

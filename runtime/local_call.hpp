@@ -62,7 +62,10 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
     caller_home_ = &home;
     service_home_ = &this->to().strand().home();
     this->own_context().limit_deadline(deadline);
-    if (caller != nullptr && caller->handler() != nullptr) this->descends_from(caller->handler()->passes_on());
+    if (caller != nullptr) {
+      this->own_context().inherit_annotations(*caller);
+      if (caller->handler() != nullptr) this->descends_from(caller->handler()->passes_on());
+    }
     auto outcome = this->to().submit(*this);
     if (outcome.ok() && deadline != never) caller_home_->timers().arm(*this, deadline);
     return outcome;
@@ -178,7 +181,8 @@ void service::start(F f, Args... args) {
   const auto queued = strand_->try_post([this, own = std::move(own)]() mutable {
     std::ignore = as_kind(service_call::kind::background, std::move(own), within{duration::max()}).send();
   });
-  if (!queued.ok()) owner_.log(std::string{"service '"} + options_.name + "': start: " + queued.to_string());
+  if (!queued.ok())
+    owner_.log(severity::error, std::string{"service '"} + options_.name + "': start: " + queued.to_string());
 }
 
 template <class F>

@@ -1,6 +1,5 @@
 #include <weft/runtime/runtime.hpp>
 
-#include <cstdio>
 #include <optional>
 #include <string>
 #include <weft/runtime/misuse.hpp>
@@ -25,7 +24,16 @@ runtime::runtime(runtime_options options, std::unique_ptr<event_source> first_so
         std::make_unique<worker>(*this, i, *clock_, std::move(source), options_.spin, threaded, options_.order));
   }
   control_ = std::make_unique<strand>(*workers_[0], strand_options{.name = "control"});
+  if (options_.monitor.suspended > duration::zero()) {
+    for (auto& w : workers_) w->watch_waits(options_.monitor.suspended);
+  }
   if (!threaded) return;
+  if (options_.monitor.long_run > duration::zero()) {
+    std::vector<worker*> all;
+    for (auto& w : workers_) all.push_back(w.get());
+    long_runs_ = std::make_unique<long_runs>(*this, std::move(all), options_.monitor.long_run);
+    for (auto& w : workers_) w->watch_runs(*long_runs_);
+  }
   for (auto& w : workers_) threads_.emplace_back([&w = *w] { w.run(); });
 }
 
@@ -59,10 +67,11 @@ void runtime::stop() noexcept {
     visit(*workers_[i], [&w = *workers_[i]] { w.leave(); });
     threads_[i].join();
   }
+  if (long_runs_) long_runs_->stop();
 }
 
 void runtime::log_still_busy(const worker& w) const noexcept {
-  log("runtime::stop: worker " + std::to_string(w.index()) + " still has tasks or work after 5 s");
+  log(severity::warning, "runtime::stop: worker " + std::to_string(w.index()) + " still has tasks or work after 5 s");
 }
 
 // Workers may still hand work to each other while they end. Nothing is under way when two sweeps, each of which asked
@@ -109,11 +118,12 @@ worker& runtime::worker_at(int index) {
   return *workers_[static_cast<std::size_t>(index)];
 }
 
-void runtime::log(std::string_view line) const noexcept {
+void runtime::log(severity level, std::string_view text, std::span<const log_field> fields) const noexcept {
+  const log_record record{level, text, fields};
   if (options_.log) {
-    options_.log(line);
+    options_.log(record);
   } else {
-    std::fprintf(stderr, "weft: %.*s\n", static_cast<int>(line.size()), line.data());
+    log_to_stderr(record);
   }
 }
 

@@ -2,12 +2,14 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <thread>
 #include <vector>
 #include <weft/runtime/clock.hpp>
+#include <weft/runtime/log.hpp>
+#include <weft/runtime/monitor.hpp>
 #include <weft/runtime/strand.hpp>
 #include <weft/runtime/worker.hpp>
 
@@ -20,9 +22,11 @@ struct runtime_options {
   const clock* time = nullptr;
   /// How long a worker looks for events before it sleeps. Costs CPU, saves the wake-up (about 40 us); adaptive.
   duration spin{0};
-  /// Where the library reports what it cannot return: exceptions in handlers, tasks that do not end. Null: stderr.
-  /// Called on any thread.
-  std::function<void(std::string_view)> log{};
+  /// Where the library reports what it cannot return (exceptions in handlers, tasks that do not end, what the monitor sees)
+  /// and what programs log. Called on any thread, on several at a time: see `log_sink`. Null: stderr.
+  log_sink log{};
+  /// What is reported without being asked for.
+  monitor_options monitor{};
   /// For tests, with `workers = 0`. Must outlive the runtime.
   run_order* order = nullptr;
 };
@@ -86,7 +90,9 @@ class runtime {
   /// A strand of worker 0 that belongs to the runtime itself.
   strand& control() noexcept { return *control_; }
   const clock& time() const noexcept { return *clock_; }
-  void log(std::string_view line) const noexcept;
+  /// One line for the log, on behalf of no task. Any thread.
+  void log(severity level, std::string_view text, std::span<const log_field> fields = {}) const noexcept;
+  const monitor_options& monitor() const noexcept { return options_.monitor; }
   weft::newcomers& newcomers() noexcept { return newcomers_; }
 
  private:
@@ -99,6 +105,7 @@ class runtime {
   std::vector<std::unique_ptr<worker>> workers_;
   std::unique_ptr<strand> control_;
   std::vector<std::thread> threads_;
+  std::unique_ptr<long_runs> long_runs_;
   weft::newcomers newcomers_;
   bool stopped_ = false;
 };

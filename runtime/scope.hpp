@@ -185,6 +185,9 @@ class [[nodiscard("bind it to a name, or to std::ignore")]] started {
     std::string cycle_;
   };
 
+  template <class F, class... Args>
+  friend auto with_scope(F f, Args... args) -> task<typename std::invoke_result_t<F&, Args..., scope&>::value_type>;
+
   detail::scope_child<T>* child_;
 };
 
@@ -218,6 +221,7 @@ auto with_scope(F f, Args... args) -> task<typename std::invoke_result_t<F&, Arg
   auto& ctx = co_await current();
   scope s{ctx};
   auto body = s.start(invoke_owned(std::move(f), std::move(args)..., std::ref(s)), "scope body");
+  body.child_->own_context().speaks_for_parent();
   co_await scope::join_awaiter{s};
   if (s.thrown_) std::rethrow_exception(s.thrown_);
   co_return co_await std::move(body);

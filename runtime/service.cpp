@@ -96,7 +96,7 @@ class service::ticker final : timer, work {
       service_.on_tick(now - std::exchange(last_, now));
     } catch (...) {
       ++service_.counters_.threw;
-      detail::report_escaped(service_.strand_->home(), "on_tick", std::current_exception());
+      detail::report_escaped(service_.handlers_, "on_tick", std::current_exception());
     }
     arm_next();
     service_.tell_progress();
@@ -119,7 +119,10 @@ service::service(runtime& rt, service_options options)
                             rt, strand_options{.name = options.name, .limit = ~0U, .worker = options.worker})},
       strand_{options.strand != nullptr ? options.strand : own_strand_.get()},
       handlers_{*strand_, nullptr, options.name},
-      tasks_{*strand_, nullptr, options.name} {}
+      tasks_{*strand_, nullptr, options.name},
+      report_at_{rt.monitor().mailbox} {
+  strand_->home().join(*this);
+}
 
 service::~service() {
   if (running_ != 0 || own_tasks_ != 0 || !mailbox_.empty() || arriving_ + arriving_own_ != 0) {
@@ -130,6 +133,7 @@ service::~service() {
   if (ticker_ && ticker_->active()) {
     misuse(std::string{"service '"} + options_.name + "' was destroyed while it ticks: stop it first");
   }
+  strand_->home().leave(*this);
 }
 
 void service::on_tick(duration) {}
@@ -242,9 +246,17 @@ bool service::goes_before_waiting(const service_call& c) const noexcept {
 
 void service::enqueue(service_call& c) noexcept {
   mailbox_.push_back(&c);
+  if (mailbox_.size() == report_at_) report_mailbox();
   c.queued_ = true;
   if (c.mode_ == reentrancy::interleaved) ++waiting_interleaved_;
   if (c.lineage_) ++waiting_descendants_;
+}
+
+void service::report_mailbox() noexcept {
+  report_at_ *= 2;
+  log(handlers_, severity::warning,
+      std::string{"service '"} + options_.name + "' has " + std::to_string(mailbox_.size()) + " calls waiting, " +
+          std::to_string(running_) + " handlers in progress");
 }
 
 void service::dequeue(std::deque<service_call*>::iterator at) noexcept {
@@ -254,6 +266,7 @@ void service::dequeue(std::deque<service_call*>::iterator at) noexcept {
   if (c.mode_ == reentrancy::interleaved) --waiting_interleaved_;
   if (c.lineage_) --waiting_descendants_;
   mailbox_.erase(at);
+  if (mailbox_.empty()) report_at_ = owner_.monitor().mailbox;
 }
 
 // Nobody waits for them: they must not keep others out.
@@ -307,6 +320,7 @@ void service::start(service_call& c) noexcept {
   }
   c.stage_ = service_call::stage::running;
   c.own_ctx_.enter();
+  strand_->home().runs_task(c.method());
   c.start_handler();
 }
 
@@ -332,7 +346,7 @@ void service::start_waiting() noexcept {
 void service::handler_ended(service_call& c, const std::exception_ptr& thrown) noexcept {
   if (thrown) {
     ++counters_.threw;
-    detail::report_escaped(strand_->home(), c.method(), thrown);
+    detail::report_escaped(c.own_ctx_, c.method(), thrown);
   }
   c.stage_ = service_call::stage::done;
   c.own_ctx_.leave();
@@ -429,7 +443,8 @@ void service::tick_every(duration period) {
     if (!ticker_) ticker_ = std::make_unique<ticker>(*this);
     ticker_->every(period);
   });
-  if (!queued.ok()) owner_.log(std::string{"service '"} + options_.name + "': tick_every: " + queued.to_string());
+  if (!queued.ok())
+    owner_.log(severity::error, std::string{"service '"} + options_.name + "': tick_every: " + queued.to_string());
 }
 
 void service::keep(std::shared_ptr<ticket_base> t) { tickets_.emplace(t->serial(), std::move(t)); }

@@ -44,6 +44,8 @@ class service_call : public work {
   service_call(service& to, const char* method) noexcept;
 
   const char* method() const noexcept { return own_ctx_.name(); }
+  /// The service that runs it.
+  const service& callee() const noexcept { return to_; }
   context& own_context() noexcept { return own_ctx_; }
   const context& own_context() const noexcept { return own_ctx_; }
 

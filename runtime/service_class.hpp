@@ -6,6 +6,8 @@
 #include <exception>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -142,11 +144,19 @@ class service {
   /// The last thing before a retiring service stops: saves what has to outlive it. No handler runs. Stopped at the limit.
   virtual task<> snapshot();
 
+  /// The log lines of this service, its handlers and its own tasks carry this field: see `weft::annotate`. In the
+  /// constructor.
+  void annotate(const char* key, std::string value) {
+    tasks_.annotate(key, value);
+    handlers_.annotate(key, std::move(value));
+  }
+
   /// Debug builds: ends the process when the caller is not on this service's strand, naming both.
   void assert_here() const noexcept;
 
  private:
   friend service_call;
+  friend worker;
   template <class R>
   friend class local_call;
   friend ticket_base;
@@ -170,6 +180,7 @@ class service {
   bool can_start(const service_call& c) const noexcept;
   bool goes_before_waiting(const service_call& c) const noexcept;
   void enqueue(service_call& c) noexcept;
+  void report_mailbox() noexcept;
   void dequeue(std::deque<service_call*>::iterator at) noexcept;
   void start(service_call& c) noexcept;
   void refuse(service_call& c, status why) noexcept;
@@ -200,6 +211,7 @@ class service {
   context tasks_;
   std::vector<std::pair<const char*, weft::reentrancy>> modes_;  // of single methods
   std::deque<service_call*> mailbox_;
+  std::size_t report_at_;  // so many waiting are reported next
   std::size_t waiting_bytes_ = 0;
   std::uint32_t waiting_interleaved_ = 0;
   std::uint32_t waiting_descendants_ = 0;  // calls with a lineage
@@ -223,6 +235,14 @@ class service {
   std::map<std::uint64_t, std::shared_ptr<ticket_base>> tickets_;  // on the strand: those in progress and the last done
   std::deque<std::uint64_t> tickets_done_;
   service_counters counters_;
+  service* next_here_ = nullptr;  // in the list of its worker's services
+  service* previous_here_ = nullptr;
 };
+
+template <class F>
+void worker::for_each_service(F f) const {
+  std::lock_guard lock{services_mutex_};
+  for (const auto* s = services_; s != nullptr; s = s->next_here_) f(*s);
+}
 
 }  // namespace weft

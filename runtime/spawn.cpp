@@ -1,5 +1,7 @@
 #include <weft/runtime/spawn.hpp>
 
+#include <weft/runtime/log.hpp>
+
 namespace weft::detail {
 
 admission::admission(strand& home) noexcept {
@@ -14,7 +16,7 @@ admission::~admission() {
   if (way_in_ != nullptr) way_in_->leave();
 }
 
-void report_escaped(worker& home, const char* task_name, const std::exception_ptr& e) noexcept {
+void report_escaped(const context& ctx, const char* task_name, const std::exception_ptr& e) noexcept {
   std::string line = std::string{"an exception escaped from task '"} + task_name + "': ";
   try {
     std::rethrow_exception(e);
@@ -23,7 +25,7 @@ void report_escaped(worker& home, const char* task_name, const std::exception_pt
   } catch (...) {
     line += "not a std::exception";
   }
-  home.owner().log(line);
+  log(ctx, severity::error, line);
 }
 
 }  // namespace weft::detail

@@ -25,7 +25,7 @@ class admission {
   bool open_ = true;
 };
 
-void report_escaped(worker& home, const char* task_name, const std::exception_ptr& e) noexcept;
+void report_escaped(const context& ctx, const char* task_name, const std::exception_ptr& e) noexcept;
 
 class detached final : public child<void>, public pooled {
  public:
@@ -33,7 +33,7 @@ class detached final : public child<void>, public pooled {
 
  private:
   void ended() noexcept override {
-    if (outcome.threw()) report_escaped(own_context().home().home(), own_context().name(), outcome.exception());
+    if (outcome.threw()) report_escaped(own_context(), own_context().name(), outcome.exception());
     delete this;
   }
 };

@@ -23,6 +23,7 @@ strand::~strand() {
     misuse("strand '" + std::string{name_} + "' was destroyed with work queued: stop what uses it and wait first");
   }
   if (ready_) home_.remove_ready(*this);
+  home_.running_.forget(*this);
 }
 
 bool strand::on_home() const noexcept { return worker::current() == &home_; }
@@ -50,6 +51,14 @@ status strand::try_post(work& w) noexcept {
   w.target = this;
   enqueue(w);
   return {};
+}
+
+std::size_t strand::queued(std::size_t most) const noexcept {
+  std::size_t n = 0;
+  for (const auto* head : {due_.head, queue_.head}) {
+    for (const auto* w = head; w != nullptr && n < most; w = w->next) ++n;
+  }
+  return n;
 }
 
 void strand::enqueue(work& w) noexcept {

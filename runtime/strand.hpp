@@ -13,7 +13,7 @@ class runtime;
 class worker;
 
 struct strand_options {
-  const char* name = "strand";   ///< Shown in dumps and misuse messages; must outlive the strand.
+  const char* name = "strand";   ///< Shown in dumps, logs and misuse messages; must outlive the strand.
   std::uint32_t limit = 65'536;  ///< Messages that may be queued; one more is refused.
   int worker = -1;               ///< Index of the home worker; -1: the first, which polls I/O.
 };
@@ -61,6 +61,10 @@ class strand {
   /// True when the calling code runs on this strand.
   bool running_here() const noexcept;
   std::uint32_t queued_messages() const noexcept { return messages_; }
+  /// Everything queued, resumptions too; counts at most `most`. On the home worker.
+  std::size_t queued(std::size_t most) const noexcept;
+  /// The strand whose turn is after this one's. On the home worker.
+  const strand* next_ready() const noexcept { return next_ready_; }
 
  private:
   friend weft::worker;

@@ -5,7 +5,10 @@
 #include <utility>
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/frame_pool.hpp>
+#include <weft/runtime/long_waits.hpp>
 #include <weft/runtime/run_order.hpp>
+#include <weft/runtime/runtime.hpp>
+#include <weft/runtime/service.hpp>
 #include <weft/runtime/strand.hpp>
 
 namespace weft {
@@ -40,6 +43,7 @@ worker::worker(runtime& owner, int index, const clock& time, std::unique_ptr<eve
       clock_{time},
       spin_{spin},
       order_{order},
+      long_run_{owner.monitor().long_run > duration::zero() ? owner.monitor().long_run : duration::max()},
       now_{time.now()},
       drawn_{order != nullptr ? static_cast<std::uint32_t>(order->choose(std::size_t{1} << 32U)) : 0},
       timers_{now_, order},
@@ -82,6 +86,25 @@ void worker::remove_ready(strand& s) noexcept {
   if (on_this_thread.strand == &s) running_destroyed_ = true;
 }
 
+void worker::watch_waits(duration limit) { long_waits_ = std::make_unique<long_waits>(*this, limit); }
+
+void worker::report_long_run(const strand& s, duration took) noexcept {
+  detail::report_long_run(owner_, {.strand = s.name(), .task = running_.task()}, took, " ran for ");
+}
+
+void worker::join(service& s) noexcept {
+  std::lock_guard lock{services_mutex_};
+  s.next_here_ = services_;
+  if (services_ != nullptr) services_->previous_here_ = &s;
+  services_ = &s;
+}
+
+void worker::leave(service& s) noexcept {
+  std::lock_guard lock{services_mutex_};
+  (s.previous_here_ != nullptr ? s.previous_here_->next_here_ : services_) = s.next_here_;
+  if (s.next_here_ != nullptr) s.next_here_->previous_here_ = s.previous_here_;
+}
+
 void worker::accept(work* list) noexcept {
   while (list != nullptr) {
     auto& w = *list;
@@ -98,6 +121,7 @@ void worker::accept(work* list) noexcept {
 template <bool Told>
 void worker::run_strand(strand& s) noexcept {
   on_this_thread.strand = &s;
+  running_.enter(s);
   running_destroyed_ = false;
   batch_left_ = Told ? order_->turn(strand::batch) : strand::batch;
   for (; batch_left_ > 0 && !s.empty(); --batch_left_) {
@@ -107,7 +131,7 @@ void worker::run_strand(strand& s) noexcept {
       w.counted = false;
       --s.messages_;
     }
-    ++counters_.entries;
+    running_.next_entry();
     w.run();
     if (running_destroyed_) {  // by the last thing it ran
       on_this_thread.strand = nullptr;
@@ -116,21 +140,24 @@ void worker::run_strand(strand& s) noexcept {
     if (slice_over()) break;
   }
   on_this_thread.strand = nullptr;
+  running_.leave();
   s.ready_ = false;
   if (!s.empty()) push_ready(s);
 }
 
 bool worker::slice_over() noexcept {
-  if (threaded_ && counters_.entries % clock_stride != 0) return false;  // a pump keeps to its budget
-  now_ = clock_.now();
-  if (now_ < slice_end_ && counters_.entries < slice_last_entry_) return false;
+  if (threaded_ && running_.entries() % clock_stride != 0) return false;  // a pump keeps to its budget
+  const auto before = running_.since();
+  look_at_clock();
+  if (!threaded_ && now_ - before >= long_run_) report_long_run(*on_this_thread.strand, now_ - before);
+  if (now_ < slice_end_ && running_.entries() < slice_last_entry_) return false;
   slice_ended_ = true;
   return true;
 }
 
 void worker::run_ready(time_point until) noexcept {
   slice_end_ = until;
-  slice_last_entry_ = counters_.entries + most_entries;
+  slice_last_entry_ = running_.entries() + most_entries;
   slice_ended_ = false;
   while (ready_head_ != nullptr && !slice_ended_) {
     if (order_ != nullptr) let_order_choose();
@@ -156,13 +183,13 @@ void worker::let_order_choose() noexcept {
 }
 
 void worker::make_round(time_point until) noexcept {
-  now_ = clock_.now();
+  look_at_clock();
   accept(inbox_.take_all());
   firing_ = true;
   counters_.timers += timers_.advance(now_);
   firing_ = false;
   run_ready(until);
-  if (probe_ != nullptr && idle()) std::exchange(probe_, nullptr)->answer(counters_.entries);
+  if (probe_ != nullptr && idle()) std::exchange(probe_, nullptr)->answer(running_.entries());
 }
 
 bool worker::round(time_point until) noexcept {
@@ -199,6 +226,7 @@ void worker::wait_for_events() noexcept {
   ++counters_.sleeps;
   const auto events = source_->poll(until);
   inbox_.awake();
+  if (long_runs_ != nullptr) long_runs_->awake();
   if (events != 0) more_events_ = poll_events(clock_.now() + events_slice);
 }
 

@@ -10,13 +10,17 @@
 #include <weft/runtime/frame_pool.hpp>
 #include <weft/runtime/here.hpp>
 #include <weft/runtime/inbox.hpp>
+#include <weft/runtime/now_running.hpp>
 #include <weft/runtime/timer_wheel.hpp>
 
 namespace weft {
 
 class context;
 class run_order;
+class long_runs;
+class long_waits;
 class runtime;
+class service;
 class strand;
 
 /// Where a worker waits when it has nothing to run, and what it polls besides: a futex, or gRPC's completion queue.
@@ -90,11 +94,32 @@ class worker {
   /// On the worker only.
   worker_counters counters() const noexcept {
     auto c = counters_;
+    c.entries = running_.entries();
     c.wakes = wakes_.load(std::memory_order_relaxed);
     return c;
   }
   /// Head of the list of root tasks; walk it with `context::next_sibling`. On the worker only.
   const context* roots() const noexcept { return roots_; }
+  /// Strands that have something queued, in the order of their turns; see `strand::next_ready`. On the worker only.
+  const strand* ready() const noexcept { return ready_head_; }
+  /// What it runs, to be looked at from any thread.
+  const now_running& running() const noexcept { return running_; }
+  /// The task that runs from here on is called `name`. On the worker only.
+  void runs_task(const char* name) noexcept { running_.is_task(name); }
+
+  /// Before it runs: reports waits that last for longer than `limit`.
+  void watch_waits(duration limit);
+  /// Before it runs: `watch` wants to know when it wakes up.
+  void watch_runs(long_runs& watch) noexcept { long_runs_ = &watch; }
+  /// True when it has nothing to do; any thread.
+  bool asleep() const noexcept { return inbox_.asleep(); }
+
+  /// The services that live here; they join and leave from any thread.
+  void join(service& s) noexcept;
+  void leave(service& s) noexcept;
+  /// Calls `f(service)` for each, newest first; none is destroyed meanwhile. On the worker only.
+  template <class F>
+  void for_each_service(F f) const;
 
   /// Hands work to this worker from another thread. False when it is closed.
   bool submit(work& w) noexcept;
@@ -150,6 +175,8 @@ class worker {
   void wait_for_events() noexcept;
   bool spin_for_events() noexcept;
   bool slice_over() noexcept;
+  void report_long_run(const strand& s, duration took) noexcept;
+  void look_at_clock() noexcept { running_.looked_at_clock(now_ = clock_.now()); }
 
   runtime& owner_;
   const int index_;
@@ -157,6 +184,7 @@ class worker {
   const clock& clock_;
   const duration spin_;
   run_order* const order_;
+  const duration long_run_;  // for pumped workers, which time each entry anyhow
   duration spin_now_{};
   unsigned spins_skipped_ = 0;
   time_point now_;
@@ -172,7 +200,12 @@ class worker {
   strand* ready_tail_ = nullptr;
   context* roots_ = nullptr;
   timer_wheel timers_;
+  std::unique_ptr<long_waits> long_waits_;
+  long_runs* long_runs_ = nullptr;
   worker_counters counters_;
+  now_running running_;
+  mutable std::mutex services_mutex_;
+  service* services_ = nullptr;
   std::unique_ptr<event_source> source_;
   frame_pool::owner pool_;
   idle_probe* probe_ = nullptr;

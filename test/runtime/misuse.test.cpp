@@ -236,7 +236,7 @@ TEST_SUITE("misuse") {
           weft::runtime rt;
           on_worker(rt, [](weft::runtime& rt) { std::ignore = weft::dump(rt); });
         },
-        "a worker was visited from a worker, which that would block: post to a strand, or use dump_here");
+        "snapshot or dump of a runtime was called on a worker, which it would block: use snapshot_here or dump_here");
   }
 
   TEST_CASE("an event destroyed with a waiter says to end the task first") {

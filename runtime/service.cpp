@@ -163,29 +163,35 @@ reentrancy service::mode_of(const service_call& c) const noexcept {
 }
 
 status service::admit(const service_call& c) noexcept {
-  status why;
-  if (abandoned_waiting_ != 0 && mailbox_.size() + arriving_ >= options_.mailbox) drop_abandoned();
+  const bool open = !stopping_ && !retiring_ && mailbox_.size() + arriving_ < options_.mailbox && !c.lineage_ &&
+                    waiting_bytes_ + c.bytes_ <= options_.mailbox_bytes;
+  if (!open) [[unlikely]] {
+    if (auto why = look_closer(c); !why.ok()) {
+      ++counters_.refused;
+      return why;
+    }
+  }
+  waiting_bytes_ += c.bytes_;
+  return {};
+}
+
+status service::look_closer(const service_call& c) noexcept {
+  if (abandoned_waiting_ != 0) drop_abandoned();
   const auto waiting = mailbox_.size() + arriving_;
-  if (stopping_) {
-    why = stopped_error();
-  } else if (retiring_ && !plays_on(c.method())) {
-    why = unavailable(std::string{"service '"} + options_.name + "' is retiring");
-  } else if (waiting >= options_.mailbox && (waiting != 0 || !can_start(c))) {
-    why = resource_exhausted(std::string{"service '"} + options_.name + "' has " + std::to_string(waiting) +
-                             " calls waiting");
-  } else if (c.lineage_ && c.lineage_->depth >= deepest_chain) {
-    why = resource_exhausted(std::string{"service '"} + options_.name + "': " + std::to_string(deepest_chain) +
-                             " handlers wait for each other already");
-  } else if (waiting_bytes_ + c.bytes_ > options_.mailbox_bytes) {
-    why = resource_exhausted(std::string{"service '"} + options_.name + "' has " + std::to_string(waiting_bytes_) +
-                             " bytes of requests waiting, and " + std::to_string(c.bytes_) + " are too many more");
+  const auto itself = std::string{"service '"} + options_.name + "'";
+  if (stopping_) return stopped_error();
+  if (retiring_ && !plays_on(c.method())) return unavailable(itself + " is retiring");
+  if (waiting >= options_.mailbox && (waiting != 0 || !can_start(c))) {
+    return resource_exhausted(itself + " has " + std::to_string(waiting) + " calls waiting");
   }
-  if (why.ok()) {
-    waiting_bytes_ += c.bytes_;
-  } else {
-    ++counters_.refused;
+  if (c.lineage_ && c.lineage_->depth >= deepest_chain) {
+    return resource_exhausted(itself + ": " + std::to_string(deepest_chain) + " handlers wait for each other already");
   }
-  return why;
+  if (waiting_bytes_ + c.bytes_ > options_.mailbox_bytes) {
+    return resource_exhausted(itself + " has " + std::to_string(waiting_bytes_) + " bytes of requests waiting, and " +
+                              std::to_string(c.bytes_) + " are too many more");
+  }
+  return {};
 }
 
 std::uint32_t& service::arriving(const service_call& c) noexcept {
@@ -284,22 +290,27 @@ void service::drop_abandoned() noexcept {
   }
 }
 
-void service::start(service_call& c) noexcept {
-  if (c.kind_ == service_call::kind::call) waiting_bytes_ -= c.bytes_;
-  status why;
+status service::too_late(const service_call& c) noexcept {
   if (c.caller_gone_) {
     ++counters_.abandoned;
-    why = cancelled("the caller has gone");
-  } else if (aborting_ && (c.kind_ == service_call::kind::call || c.kind_ == service_call::kind::background)) {
-    ++counters_.refused;
-    why = stopped_error();
-  } else if (strand_->home().now() >= c.own_ctx_.deadline()) {
-    ++counters_.expired;
-    why = deadline_exceeded("the deadline passed while the call was waiting");
+    return cancelled("the caller has gone");
   }
-  if (!why.ok()) {
-    refuse(c, std::move(why));
-    return tell_progress();
+  if (aborting_ && (c.kind_ == service_call::kind::call || c.kind_ == service_call::kind::background)) {
+    ++counters_.refused;
+    return stopped_error();
+  }
+  if (strand_->home().now() < c.own_ctx_.deadline()) return {};
+  ++counters_.expired;
+  return deadline_exceeded("the deadline passed while the call was waiting");
+}
+
+void service::start(service_call& c) noexcept {
+  if (c.kind_ == service_call::kind::call) waiting_bytes_ -= c.bytes_;
+  if (c.caller_gone_ || aborting_ || strand_->home().now() >= c.own_ctx_.deadline()) [[unlikely]] {
+    if (auto why = too_late(c); !why.ok()) {
+      refuse(c, std::move(why));
+      return tell_progress();
+    }
   }
   switch (c.kind_) {
     case service_call::kind::call:

@@ -174,6 +174,8 @@ class service {
 
   reentrancy mode_of(const service_call& c) const noexcept;
   status admit(const service_call& c) noexcept;
+  status look_closer(const service_call& c) noexcept;
+  status too_late(const service_call& c) noexcept;
   std::uint32_t& arriving(const service_call& c) noexcept;
   void drop_abandoned() noexcept;
   void arrived(service_call& c) noexcept;

@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <iostream>
-#include <iterator>
 #include <map>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 namespace weft::codegen {
@@ -47,53 +47,15 @@ std::string class_of(const Descriptor& message) {
 
 // A method may be called like a word of the language, or like a member of every client or service.
 std::string identifier(const std::string& name) {
-  static const char* const taken[] = {"alignas",     "and",
-                                      "annotate",    "asm",
-                                      "assert_here", "auto",
-                                      "bool",        "break",
-                                      "call",        "case",
-                                      "catch",       "char",
-                                      "class",       "client",
-                                      "concept",     "const",
-                                      "continue",    "counters",
-                                      "default",     "delete",
-                                      "do",          "double",
-                                      "else",        "enum",
-                                      "explicit",    "export",
-                                      "extern",      "fake",
-                                      "false",       "float",
-                                      "for",         "friend",
-                                      "goto",        "if",
-                                      "inline",      "int",
-                                      "local",       "long",
-                                      "methods",     "name",
-                                      "namespace",   "new",
-                                      "not",         "on_tick",
-                                      "operator",    "or",
-                                      "owner",       "played_out",
-                                      "plays_on",    "post",
-                                      "private",     "protected",
-                                      "public",      "register",
-                                      "retire",      "retiring",
-                                      "return",      "running",
-                                      "scripted",    "send",
-                                      "service",     "set_reentrancy",
-                                      "short",       "signed",
-                                      "sizeof",      "snapshot",
-                                      "start",       "static",
-                                      "stop",        "stop_and_wait",
-                                      "strand",      "struct",
-                                      "submit",      "switch",
-                                      "template",    "this",
-                                      "throw",       "tick_every",
-                                      "true",        "try",
-                                      "typedef",     "union",
-                                      "unsigned",    "using",
-                                      "virtual",     "void",
-                                      "volatile",    "wait",
-                                      "waiting",     "while",
-                                      "xor"};
-  return std::find(std::begin(taken), std::end(taken), name) == std::end(taken) ? name : name + "_";
+  static constexpr std::string_view taken =
+      " alignas and annotate asm assert_here auto bool break call case catch char class client concept const "
+      "continue counters default delete do double else enum explicit export extern fake false float for friend "
+      "goto if inline int local long methods name namespace new not on_tick operator or owner played_out "
+      "plays_on post private protected public register retire retiring return running scripted send service "
+      "set_reentrancy short signed sizeof snapshot start static stop stop_and_wait strand struct submit switch "
+      "template this throw tick_every true try typedef union unsigned using virtual void volatile wait waiting "
+      "while xor ";
+  return taken.find(" " + name + " ") == std::string_view::npos ? name : name + "_";
 }
 
 std::vector<const MethodDescriptor*> unary_methods(const ServiceDescriptor& service) {

@@ -22,7 +22,7 @@ struct world_options {
   /// Virtual time after which `run` takes a task for one that hangs, though timers go on (a service that ticks).
   duration patience = std::chrono::hours{24};
   /// See `runtime_options::log`.
-  std::function<void(std::string_view)> log{};
+  log_sink log{};
 };
 
 /// Nothing is left that could end a task; `what()` lists what everything waits for.

@@ -22,7 +22,11 @@ constexpr std::uint32_t deepest_chain = 256;
 service_call::service_call(service& to, const char* method) noexcept
     : to_{to}, own_ctx_{to.strand(), &to.handlers_, method} {}
 
-void service_call::run() noexcept { to_.arrived(*this); }
+void service_call::run() noexcept {
+  if (target != nullptr) return to_.arrived(*this);
+  came_from_afar();
+  if (auto s = to_.submit(*this); !s.ok()) to_.refuse(*this, std::move(s));
+}
 
 void service_call::caller_gone() noexcept {
   caller_gone_ = true;
@@ -199,7 +203,8 @@ std::uint32_t& service::arriving(const service_call& c) noexcept {
 }
 
 status service::submit(service_call& c) noexcept {
-  if (!on_home()) return strand_->post(c) ? status{} : unavailable("the runtime has ended");
+  // From another worker: to this one's inbox, not to the strand's queue, where it would wait its turn without a limit.
+  if (!on_home()) return strand_->home().submit(c) ? status{} : unavailable("the runtime has ended");
   c.mode_ = mode_of(c);
   if (c.kind_ == service_call::kind::call) {
     if (auto s = admit(c); !s.ok()) return s;
@@ -207,7 +212,6 @@ status service::submit(service_call& c) noexcept {
     if (stopping_) return stopped_error();
   }
   ++arriving(c);
-  c.admitted_ = true;
   strand_->post(c);
   return {};
 }
@@ -218,12 +222,8 @@ void service::refuse(service_call& c, status why) noexcept {
 }
 
 void service::arrived(service_call& c) noexcept {
-  if (c.admitted_) --arriving(c);
+  --arriving(c);
   if (c.kind_ != service_call::kind::call) return start(c);
-  c.mode_ = mode_of(c);
-  if (!c.admitted_) {
-    if (auto s = admit(c); !s.ok()) return refuse(c, std::move(s));
-  }
   if (can_start(c) && goes_before_waiting(c)) return start(c);
 
   const auto* caller = c.caller();

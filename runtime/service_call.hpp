@@ -74,10 +74,12 @@ class service_call : public work {
  private:
   friend service;
 
-  void run() noexcept final;  // arrival on the service's strand
+  void run() noexcept final;  // arrival: from another worker on the service's worker, then on its strand
   work_label label() const noexcept final { return {method(), "arrival"}; }
   /// Creates the handler and starts it; it ends in `service::handler_ended`.
   virtual void start_handler() noexcept = 0;
+  /// It was submitted on another worker and is on the service's now; nothing has been decided yet.
+  virtual void came_from_afar() {}
   /// The task that awaits it, if that is on this worker.
   virtual const context* caller() const noexcept { return nullptr; }
   /// The handler never ran. It is the callee's last word on this call.
@@ -92,8 +94,7 @@ class service_call : public work {
   stage stage_ = stage::mailbox;
   kind kind_ = kind::call;
   reentrancy mode_ = reentrancy::interleaved;
-  bool admitted_ = false;  // on the way in, without a further look at the limits
-  bool queued_ = false;    // in the mailbox
+  bool queued_ = false;  // in the mailbox
   bool caller_gone_ = false;
 };
 

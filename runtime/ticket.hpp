@@ -60,11 +60,7 @@ class posted_call : public handler_call<R>, public ticket_base, timer {
     self_ = self;
     this->own_context().limit_deadline(deadline);
     auto& to = this->to();
-    if (worker::current() == &to.strand().home()) {
-      keep(to, std::move(self));
-    } else {
-      std::ignore = to.strand().try_post([&to, self = std::move(self)]() mutable { keep(to, std::move(self)); });
-    }
+    if (worker::current() == &to.strand().home()) keep(to, std::move(self));
     if (auto s = to.submit(*this); !s.ok()) refused(std::move(s));
   }
 
@@ -91,6 +87,7 @@ class posted_call : public handler_call<R>, public ticket_base, timer {
   }
 
  private:
+  void came_from_afar() override { keep(this->to(), self_); }
   void refused(status why) noexcept override {
     settle(std::move(why));
     self_.reset();

@@ -191,6 +191,7 @@ class worker {
   time_point slice_end_;
   std::uint64_t slice_last_entry_ = 0;
   bool slice_ended_ = false;
+  unsigned stride_ = 1;  // the clock is read after so many entries: a power of 2
   int batch_left_ = 0;
   std::uint32_t drawn_ = 0;
   bool running_destroyed_ = false;

@@ -14,6 +14,7 @@ struct suite {
 constexpr suite suites[] = {
     {"unary", weft::bench::run_unary, "what does a unary call cost, beside a raw completion queue?"},
     {"in_flight", weft::bench::run_in_flight, "do 10,000 calls in flight disturb a ticker on the same strand?"},
+    {"flood", weft::bench::run_flood, "what does a service wait beside one that gets ten times its load?"},
 };
 
 void print_usage(std::ostream& out) {

@@ -12,4 +12,7 @@ int run_unary(std::span<char* const> arguments);
 /// Do 10,000 calls in flight from one thread keep a ticker on the same strand from its time? (R1)
 int run_in_flight(std::span<char* const> arguments);
 
+/// What do calls of one service wait while another gets ten times the load it can take? (R14)
+int run_flood(std::span<char* const> arguments);
+
 }  // namespace weft::bench

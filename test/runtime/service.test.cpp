@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <latch>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -261,13 +262,34 @@ TEST_SUITE("service") {
   TEST_CASE("several services on one strand take turns") {
     test::virtual_time t;
     weft::strand shared{t.rt};
-    counter a{t.rt, {.strand = &shared}}, b{t.rt, {.strand = &shared}};
-    const bool same = t.run([](counter* a, counter* b) -> weft::task<bool> {
-      auto on_a = co_await a->call([] { return weft::worker::current_strand(); });
-      auto on_b = co_await b->call([] { return weft::worker::current_strand(); });
-      co_return *on_a == *on_b;
-    }(&a, &b));
-    CHECK(same);
+    counter a{t.rt, {.strand = &shared}}, b{t.rt, {.strand = &shared}}, own{t.rt};
+    const auto strand_of = [&t](counter& s) {
+      return *t.run(weft::as_task(s.call([] { return weft::worker::current_strand(); })));
+    };
+    CHECK(strand_of(a) == &shared);
+    CHECK(strand_of(b) == &shared);
+    CHECK(strand_of(own) == &own.strand());
+    CHECK(&own.strand() != &t.rt.control());
+  }
+
+  TEST_CASE("calls from another worker are limited when they reach the service's, not when their turn comes") {
+    weft::runtime rt{{.workers = 2}};
+    counter far{rt, {.name = "far", .worker = 1, .mailbox = 10}};
+    std::latch begun{1}, go{1};
+    weft::sync_wait(rt, [](counter* far, std::latch* begun, std::latch* go) -> weft::task<> {
+      CHECK(far->send([begun, go] {
+                 begun->count_down();
+                 go->wait();
+               })
+                .ok());
+      begun->wait();
+      for (int i = 0; i < 100; ++i) CHECK(far->send([] {}).ok());  // nothing is known of its mailbox here
+      go->count_down();
+      co_return;
+    }(&far, &begun, &go));
+    far.stop_and_wait();
+    CHECK(far.counters().started == 11);
+    CHECK(far.counters().refused == 90);
   }
 
   TEST_CASE("calls between two workers all complete once, whenever callers give up") {

@@ -51,6 +51,6 @@ while IFS='|' read -r row test file from to; do
     2) failed=$((failed + 1)) ;;
     *) echo "$row  $test goes red: $file: $from -> $to"; red=$((red + 1)) ;;
   esac
-done < test/mutations.txt
+done <<< "$(cat test/mutations.txt)"
 echo "mutate: $red noticed, $failed not"
 ((failed == 0))

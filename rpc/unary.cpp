@@ -34,7 +34,7 @@ class unary_exchange final : public exchange, public outgoing_call, work, public
 
   status take(google::protobuf::MessageLite& reply) override {
     if (!refusal_.ok()) return refusal_;
-    if (!status_.ok()) return from_grpc(status_);
+    if (!status_.ok()) return outcome_of(status_);
     return parse(reply_, reply);
   }
 
@@ -72,6 +72,14 @@ class unary_exchange final : public exchange, public outgoing_call, work, public
     } else {
       go_home();
     }
+  }
+
+  // What gRPC says itself at the deadline does not say of what.
+  status outcome_of(const grpc::Status& s) const {
+    if (s.error_code() == grpc::DEADLINE_EXCEEDED && s.error_message() == "Deadline Exceeded") {
+      return deadline_exceeded(std::string{method_.path} + " took too long");
+    }
+    return from_grpc(s);
   }
 
   void go_home() noexcept {

@@ -79,7 +79,7 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
     service_home_->submit(order_);
   }
   bool referenced() const noexcept override { return order_.out; }
-  void expired() noexcept override { this->give_up(deadline_exceeded("the call took too long")); }
+  void expired() noexcept override { this->give_up(deadline_exceeded(std::string{this->method()} + " took too long")); }
   result<R> take_reply() override {
     if (!refusal_.ok()) return refusal_;
     return this->take_outcome();
@@ -179,10 +179,10 @@ void service::start(F f, Args... args) {
     return invoke_owned(std::move(f), std::move(args)...);
   };
   const auto queued = strand_->try_post([this, own = std::move(own)]() mutable {
-    std::ignore = as_kind(service_call::kind::background, std::move(own), within{duration::max()}).send();
+    auto sent = as_kind(service_call::kind::background, std::move(own), within{duration::max()}).send();
+    if (!sent.ok()) log_not_started(sent);
   });
-  if (!queued.ok())
-    owner_.log(severity::error, std::string{"service '"} + options_.name + "': start: " + queued.to_string());
+  if (!queued.ok()) log_not_started(queued);
 }
 
 template <class F>

@@ -448,6 +448,10 @@ task<bool> service::retire(duration limit) {
 
 void service::stop_and_wait(stop_mode mode) { sync_wait(owner_, stop(mode)); }
 
+void service::log_not_started(const status& why) const noexcept {
+  owner_.log(severity::error, std::string{"service '"} + options_.name + "': start: " + why.to_string());
+}
+
 void service::tick_every(duration period) {
   const auto queued = strand_->try_post([this, period] {
     if (stopping_) return;

@@ -195,6 +195,7 @@ class service {
   template <class F>
   auto as_kind(service_call::kind k, F f, call_options options);
   void tell_progress() noexcept;
+  void log_not_started(const status& why) const noexcept;
   bool on_home() const noexcept;
   status stopped_error() const;
 

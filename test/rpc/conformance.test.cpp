@@ -155,7 +155,7 @@ TEST_SUITE("conformance") {
     each_way([](way w) {
       fixture f{w};
       auto reply = f.run(weft::as_task(f.client.Say(say("slow", 1h), weft::within{20ms})));
-      CHECK(reply.code() == weft::code::deadline_exceeded);
+      CHECK(reply.status() == weft::deadline_exceeded("/test.v1.Echo/Say took too long"));
       while (f.inside([&] { return f.service.stopped; }) == 0) {
       }
       CHECK(f.inside([&] { return f.service.begun; }) == 1);

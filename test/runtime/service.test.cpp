@@ -241,6 +241,16 @@ TEST_SUITE("service") {
     CHECK(ended);
   }
 
+  TEST_CASE("an own task that comes too late to start is logged") {
+    std::string logged;
+    weft::test::world w{{.log = [&logged](const weft::log_record& r) { logged = r.text; }}};
+    weft::service s{w, {.name = "gone"}};
+    s.stop_and_wait();
+    s.start([]() -> weft::task<> { co_return; });
+    w.settle();
+    CHECK(logged == "service 'gone': start: UNAVAILABLE: service 'gone' is stopped");
+  }
+
   TEST_CASE("calls whose callers have gone keep nobody out of a full mailbox") {
     fixture f{{.reentrancy = weft::reentrancy::exclusive, .mailbox = 3}};
     f.run(weft::with_scope(

@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-using saved_scores = std::map<int, int>;  // stands for a database; see samples/saves
+using saved_scores = std::map<int, int>;  // stands for a database; see database.cpp
 
 /// A game that lasts three rounds once it has begun.
 class room : public weft::service {

@@ -164,7 +164,7 @@ reply<R> as_handler(F f) {
 template <class F, class R = typename handler_value<std::invoke_result_t<F&>>::type>
 class function_call final : public local_call<R> {
  public:
-  function_call(service& to, F f) : local_call<R>{to, "function"}, function_{std::move(f)} {}
+  function_call(service& to, const char* name, F f) : local_call<R>{to, name}, function_{std::move(f)} {}
 
  private:
   reply<R> make_handler() override { return as_handler<F, R>(std::move(function_)); }
@@ -174,21 +174,22 @@ class function_call final : public local_call<R> {
 }  // namespace detail
 
 template <class F, class... Args>
-void service::start(F f, Args... args) {
+  requires std::invocable<F&, Args&&...>
+void service::start(const char* name, F f, Args... args) {
   auto own = [f = std::move(f), ... args = std::move(args)]() mutable {
     return invoke_owned(std::move(f), std::move(args)...);
   };
-  const auto queued = strand_->try_post([this, own = std::move(own)]() mutable {
-    auto sent = as_kind(service_call::kind::background, std::move(own), within{duration::max()}).send();
+  const auto queued = strand_->try_post([this, name, own = std::move(own)]() mutable {
+    auto sent = as_kind(service_call::kind::background, name, std::move(own), within{duration::max()}).send();
     if (!sent.ok()) log_not_started(sent);
   });
   if (!queued.ok()) log_not_started(queued);
 }
 
 template <class F>
-auto service::as_kind(service_call::kind k, F f, call_options options) {
+auto service::as_kind(service_call::kind k, const char* name, F f, call_options options) {
   using R = typename detail::handler_value<std::invoke_result_t<F&>>::type;
-  auto* operation = new detail::function_call<F>{*this, std::move(f)};
+  auto* operation = new detail::function_call<F>{*this, name, std::move(f)};
   operation->becomes(k);
   return weft::call<R>{held_call<R>{operation}, options};
 }
@@ -197,7 +198,7 @@ template <class F>
 auto service::call(F f, call_options options) {
   using operation = detail::function_call<F>;
   using R = typename detail::handler_value<std::invoke_result_t<F&>>::type;
-  return weft::call<R>{held_call<R>{new operation{*this, std::move(f)}}, options};
+  return weft::call<R>{held_call<R>{new operation{*this, "function", std::move(f)}}, options};
 }
 
 }  // namespace weft

@@ -421,7 +421,7 @@ task<> service::finish_stop(stop_mode mode) {
 task<> service::stop(stop_mode mode) {
   std::ignore = co_await shield(
       as_kind(
-          service_call::kind::control, [this, mode] { return finish_stop(mode); }, within{duration::max()}),
+          service_call::kind::control, "stop", [this, mode] { return finish_stop(mode); }, within{duration::max()}),
       duration::max());
 }
 
@@ -439,10 +439,10 @@ task<bool> service::finish_retire(duration limit) {
 }
 
 task<bool> service::retire(duration limit) {
-  auto played = co_await shield(
-      as_kind(
-          service_call::kind::control, [this, limit] { return finish_retire(limit); }, within{duration::max()}),
-      duration::max());
+  auto played = co_await shield(as_kind(
+                                    service_call::kind::control, "retire",
+                                    [this, limit] { return finish_retire(limit); }, within{duration::max()}),
+                                duration::max());
   co_return played.ok() && *played;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <atomic>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -106,9 +107,16 @@ class service {
   weft::call<R> wait(std::uint64_t serial, call_options options = within{duration::max()});
 
   /// Starts `f(args...)`, a coroutine, as the service's own task: it runs beside the handlers until it ends or the service
-  /// stops, which stops and awaits it after the last handler. Copies what it is given. Any thread.
+  /// stops, which stops and awaits it after the last handler. Copies what it is given. Any thread. Logged when it does not
+  /// start since the service or the runtime has ended. `name` is what dumps call it: a literal.
   template <class F, class... Args>
-  void start(F f, Args... args);
+    requires std::invocable<F&, Args&&...>
+  void start(const char* name, F f, Args... args);
+  template <class F, class... Args>
+    requires std::invocable<F&, Args&&...>
+  void start(F f, Args... args) {
+    start("own task", std::move(f), std::move(args)...);
+  }
 
   /// Calls `on_tick` on the strand every `period` from now on, until the service has stopped; zero ends it. Any thread, once
   /// the object is fully made.
@@ -193,7 +201,7 @@ class service {
   task<> finish_stop(stop_mode mode);
   task<bool> finish_retire(duration limit);
   template <class F>
-  auto as_kind(service_call::kind k, F f, call_options options);
+  auto as_kind(service_call::kind k, const char* name, F f, call_options options);
   void tell_progress() noexcept;
   void log_not_started(const status& why) const noexcept;
   bool on_home() const noexcept;

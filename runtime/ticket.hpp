@@ -68,7 +68,7 @@ class posted_call : public handler_call<R>, public ticket_base, timer {
   static call<R> watch(std::shared_ptr<posted_call> posted) {
     auto& to = posted->to();
     return to.as_kind(
-        service_call::kind::observer, [posted = std::move(posted)] { return when_done(posted); },
+        service_call::kind::observer, "wait for a ticket", [posted = std::move(posted)] { return when_done(posted); },
         within{duration::max()});
   }
   /// On the service's strand.
@@ -165,7 +165,8 @@ auto service::post(F f, call_options options) {
 
 template <class R>
 weft::call<R> service::wait(std::uint64_t serial, call_options options) {
-  return as_kind(service_call::kind::observer, [this, serial] { return outcome_of<R>(serial); }, options);
+  return as_kind(
+      service_call::kind::observer, "wait for a ticket", [this, serial] { return outcome_of<R>(serial); }, options);
 }
 
 template <class R>

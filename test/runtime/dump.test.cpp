@@ -94,6 +94,18 @@ TEST_SUITE("dump") {
     t.run(chat.stop(weft::stop_mode::abort));
   }
 
+  TEST_CASE("a service's own task is shown by the name that it was started with") {
+    test::virtual_time t;
+    weft::service table{t.rt, {.name = "table"}};
+    table.start("turn timer", [](weft::duration d) -> weft::task<> { std::ignore = co_await weft::sleep_for(d); }, 15s);
+    table.start([]() -> weft::task<> { std::ignore = co_await weft::sleep_for(1h); });
+    t.rt.pump();
+    const auto text = weft::dump(t.rt);
+    CHECK_MESSAGE(has_line(text, "table / turn timer: sleep for 0 ms, on table, at "), text);
+    CHECK_MESSAGE(has_line(text, "table / own task: sleep for 0 ms, on table, at "), text);
+    t.run(table.stop());
+  }
+
   TEST_CASE("the tasks of every worker are listed, and counted on each") {
     weft::runtime rt{{.workers = 2}};
     weft::strand far{rt, {.name = "far", .worker = 1}};

@@ -13,6 +13,7 @@
 
 namespace weft {
 
+class delayed;
 class scope;
 template <class T>
 class started;
@@ -66,11 +67,10 @@ class scope {
     return start(invoke_owned(std::move(f), std::move(args)...));
   }
 
-  /// `after(15s, f, args...)`: starts `f(args...)` when the time is over, unless the scope is stopped before.
+  /// `after(15s, f, args...)`: starts `f(args...)`, a coroutine, when the time is over, unless it or the scope is stopped
+  /// before. The handle can put it off, pause it, and tell what remains: see `delayed`.
   template <class F, class... Args>
-  auto after(duration delay, F f, Args... args) {
-    return start(run_after<F, Args...>(delay, std::move(f), std::move(args)...), "timer");
-  }
+  delayed after(duration delay, F f, Args... args);
 
   /// Stops everything in it. What is started later finds itself stopped.
   void stop() noexcept;
@@ -86,12 +86,6 @@ class scope {
   friend class detail::scope_child;
 
   explicit scope(context& opener) noexcept;
-
-  template <class F, class... Args>
-  static task<> run_after(duration delay, F f, Args... args) {
-    const auto slept = co_await sleep_for(delay);
-    if (slept.ok()) co_await std::invoke(f, std::move(args)...);
-  }
 
   friend class lane;
   friend class detail::key_lanes;
@@ -228,3 +222,5 @@ auto with_scope(F f, Args... args) -> task<typename std::invoke_result_t<F&, Arg
 }
 
 }  // namespace weft
+
+#include <weft/runtime/delayed.hpp>  // what `after` returns

@@ -1,7 +1,6 @@
 #include "lobby/chat_service.hpp"
 
 #include <utility>
-#include <vector>
 #include <weft/runtime/ok.hpp>
 #include <weft/runtime/sleep.hpp>
 
@@ -47,9 +46,7 @@ weft::reply<v1::SayReply> chat_service::Say(v1::SayRequest& request) {
   line.set_name(room.people[request.player()]);
   line.set_text(std::move(*request.mutable_text()));
 
-  std::vector<std::uint64_t> everybody;
-  for (const auto& [player, name] : room.people) everybody.push_back(player);
-  events_.push(everybody, event);
+  events_.push_to_room(request.room(), event);
   room.history.push_back(line);
   if (room.history.size() > history_lines) room.history.pop_front();
 

@@ -11,7 +11,8 @@
 
 namespace lobby {
 
-/// Rooms with history. A line reaches everybody in the room, encoded once; nobody's slowness delays the room.
+/// Rooms with history. A line is encoded once and goes to the gate once, where the room's audience is: connections, each with a
+/// bound of its own. So nobody's slowness delays the room.
 class chat_service final : public v1::Chat::service {
  public:
   static constexpr std::size_t history_lines = 50;

@@ -10,11 +10,10 @@ namespace lobby {
 
 using namespace std::chrono_literals;
 
-lobby_service::lobby_service(weft::runtime& rt, v1::Cards::client cards, v1::Chat::client chat, v1::Gate::client gate,
-                             std::uint64_t first_id, std::uint64_t seed)
+lobby_service::lobby_service(weft::runtime& rt, v1::Cards::client cards, v1::Gate::client gate, std::uint64_t first_id,
+                             std::uint64_t seed)
     : service{rt, {.name = v1::Lobby::full_name, .mailbox = 8'192}},
       cards_{cards},
-      chat_{chat},
       next_seed_{seed},
       next_player_{first_id},
       next_table_{first_id},
@@ -127,13 +126,6 @@ weft::reply<v1::JoinReply> lobby_service::sit_down(std::uint64_t player_id, std:
   players_.at(player_id).table = table_id;
 
   const auto to_begin = t.playing ? t.players : std::vector<std::uint64_t>{};
-
-  v1::EnterRequest enter;
-  enter.set_room(table_id);
-  enter.set_player(player_id);
-  enter.set_name(players_.at(player_id).name);
-  const auto entered = co_await chat_.Enter(enter);  // a table without chat is a table all the same
-  static_cast<void>(entered);
   // Also when this player is gone meanwhile: the others wait for their game.
   if (!to_begin.empty()) co_await weft::ok(weft::shield(begin_game(table_id, to_begin), 2s));
   if (!sits(player_id, table_id)) {
@@ -169,13 +161,7 @@ void lobby_service::close_table(std::uint64_t table_id, std::uint64_t last_playe
   auto players = std::move(found->second.players);
   tables_.erase(found);
   std::erase(players, 0);
-  v1::ExitRequest exit;
-  exit.set_room(table_id);
-  for (const auto p : players) {
-    players_.at(p).table = 0;
-    exit.set_player(p);
-    std::ignore = chat_.send.Exit(exit);
-  }
+  for (const auto p : players) players_.at(p).table = 0;
   std::erase(players, last_player);
   v1::ServerMessage event;
   event.mutable_closed()->set_table(table_id);
@@ -199,11 +185,6 @@ weft::task<weft::status> lobby_service::stand_up(std::uint64_t player_id) {
   const bool empty = std::all_of(t.players.begin(), t.players.end(), [](auto p) { return p == 0; });
   if (empty) tables_.erase(table_id);
 
-  v1::ExitRequest exit;
-  exit.set_room(table_id);
-  exit.set_player(player_id);
-  const auto left = co_await chat_.Exit(exit);
-  static_cast<void>(left);
   if (!playing) co_return weft::status{};
   v1::QuitRequest quit;
   quit.set_table(table_id);

@@ -9,7 +9,6 @@
 
 #include "lobby/push_queue.hpp"
 #include "lobby/v1/cards.weft.hpp"
-#include "lobby/v1/chat.weft.hpp"
 #include "lobby/v1/lobby.weft.hpp"
 
 namespace lobby {
@@ -21,8 +20,8 @@ class lobby_service final : public v1::Lobby::service {
   static constexpr std::size_t longest_name = 40;
 
   /// Players and tables are numbered from `first_id`; games are dealt from seeds that follow from `seed`.
-  lobby_service(weft::runtime& rt, v1::Cards::client cards, v1::Chat::client chat, v1::Gate::client gate,
-                std::uint64_t first_id = 1, std::uint64_t seed = 1);
+  lobby_service(weft::runtime& rt, v1::Cards::client cards, v1::Gate::client gate, std::uint64_t first_id = 1,
+                std::uint64_t seed = 1);
 
   /// For a lobby whose tables and players other processes remember, which may outlive it. The ids of one that is started
   /// later come after all of this one's, as long as it gives out fewer than 1,000 a second and the clock goes forward:
@@ -61,7 +60,6 @@ class lobby_service final : public v1::Lobby::service {
   weft::task<weft::status> stand_up(std::uint64_t player_id);
 
   v1::Cards::client cards_;
-  v1::Chat::client chat_;
   std::uint64_t next_seed_;
   std::uint64_t next_player_;
   std::uint64_t next_table_;

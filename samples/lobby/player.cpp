@@ -23,7 +23,7 @@ player::player(gate& home, std::unique_ptr<weft::link> link, const player_servic
 weft::task<> player::run(weft::scope& scope) {
   // Order inside a lane, overlap across lanes: a slow chat server delays no card.
   weft::lane cards{scope, {.limit = card_limit, .name = "cards lane"}};
-  weft::lane chat{scope, {.limit = chat_limit, .name = "chat lane"}};
+  weft::lane chat{scope, {.limit = chat_limit + room_changes, .name = "chat lane"}};
 
   // The two ways to compare with: everything in one queue (what blocking calls do), or a task for each message (what a
   // goroutine for each call does).
@@ -43,30 +43,35 @@ weft::task<> player::run(weft::scope& scope) {
 
 void player::dispatch(v1::ClientMessage message, weft::lane& cards, weft::lane& chat) {
   const auto seq = message.seq();
-  const bool line = message.has_say();
-  const auto accepted = line ? chat.run(&player::on_chat, this, std::move(message))
-                             : cards.run(&player::on_card, this, std::move(message), lines_);
-  if (!accepted.ok()) return send(seq, accepted);
-  if (line) ++lines_;
+  const auto accepted = message.has_say() ? start_line(std::move(message), chat)
+                                          : cards.run(&player::on_card, this, std::move(message), chat);
+  if (!accepted.ok()) send(seq, accepted);
 }
 // [loop]
+
+weft::status player::start_line(v1::ClientMessage message, weft::lane& chat) {
+  if (lines_ > chat_limit) return weft::resource_exhausted(std::to_string(lines_) + " lines are on their way already");
+  auto accepted = chat.run(&player::on_chat, this, std::move(message));
+  if (accepted.ok()) ++lines_;
+  return accepted;
+}
 
 weft::task<> player::on_chat(v1::ClientMessage message) {
   auto outcome = co_await answer_chat(*message.mutable_say());
   send(message.seq(), std::move(outcome));
-  ++answered_;
-  line_answered_.set();
+  --lines_;
 }
 
-weft::task<> player::on_card(v1::ClientMessage message, std::uint64_t lines_before) {
-  auto outcome = co_await answer_ordered(message, lines_before);
+weft::task<> player::on_card(v1::ClientMessage message, weft::lane chat) {
+  auto outcome = co_await answer_ordered(message, chat);
   send(message.seq(), std::move(outcome));
 }
 
 weft::reply<v1::ServerMessage> player::answer_chat(v1::Say& say) {
-  if (table_ == 0) co_return weft::failed_precondition("join a table first: its room is where you talk");
+  if (room_ == 0) co_return weft::failed_precondition("join a table first: its room is where you talk");
+  co_await weft::ok(make_sure_of_room());
   v1::SayRequest request;
-  request.set_room(table_);
+  request.set_room(room_);
   request.set_player(id_);
   request.set_text(std::move(*say.mutable_text()));
   v1::ServerMessage out;
@@ -74,7 +79,9 @@ weft::reply<v1::ServerMessage> player::answer_chat(v1::Say& say) {
   co_return out;
 }
 
-weft::reply<v1::ServerMessage> player::answer_ordered(v1::ClientMessage& message, std::uint64_t lines_before) {
+// Chat follows in its own lane, behind the lines that were said before: so what was said at a table belongs into its room, and
+// nobody waits for a slow chat in order to sit down or to leave.
+weft::reply<v1::ServerMessage> player::answer_ordered(v1::ClientMessage& message, weft::lane& chat) {
   using body = v1::ClientMessage;
   if (message.body_case() == body::kLogin) co_return co_await login(*message.mutable_login());
   if (id_ == 0) co_return weft::failed_precondition("log in first");
@@ -88,16 +95,18 @@ weft::reply<v1::ServerMessage> player::answer_ordered(v1::ClientMessage& message
       message.mutable_create()->set_player(id_);
       *out.mutable_create() = co_await weft::ok(services_.lobby.Create(message.create()));
       table_ = out.create().table();
+      std::ignore = chat.run(&player::change_room, this, table_);  // a table without chat is a table all the same
       break;
     }
     case body::kJoin: {
       message.mutable_join()->set_player(id_);
       *out.mutable_join() = co_await weft::ok(services_.lobby.Join(message.join()));
       table_ = out.join().table();
+      std::ignore = chat.run(&player::change_room, this, table_);
       break;
     }
     case body::kLeave: {
-      co_await weft::ok(wait_for_lines(lines_before));  // what was said before belongs into the room
+      co_await weft::ok(chat.run(&player::change_room, this, std::uint64_t{0}));
       message.mutable_leave()->set_player(id_);
       table_ = 0;
       *out.mutable_leave() = co_await weft::ok(services_.lobby.Leave(message.leave()));
@@ -116,12 +125,36 @@ weft::reply<v1::ServerMessage> player::answer_ordered(v1::ClientMessage& message
   co_return out;
 }
 
-weft::task<weft::status> player::wait_for_lines(std::uint64_t count) {
-  while (answered_ < count) {
-    line_answered_.reset();
-    co_await weft::ok(line_answered_.wait());
-  }
-  co_return weft::status{};
+weft::task<> player::change_room(std::uint64_t to) {
+  co_await exit_room();
+  room_ = to;
+  if (room_ == 0) co_return;
+  place_ = gate_.enter_room(room_, *link_);
+  std::ignore = co_await make_sure_of_room();
+}
+
+// Both also for a player who is gone meanwhile: only who knows the outcome can exit again.
+weft::task<weft::status> player::make_sure_of_room() {
+  if (known_) co_return weft::status{};
+  v1::EnterRequest request;
+  request.set_room(room_);
+  request.set_player(id_);
+  request.set_name(name_);
+  auto entering = services_.chat.Enter(std::move(request), weft::within{services_.chat_limit});
+  const auto entered = co_await weft::shield(std::move(entering), services_.chat_limit);
+  known_ = entered.ok();
+  co_return entered.status();
+}
+
+weft::task<> player::exit_room() {
+  if (room_ == 0) co_return;
+  v1::ExitRequest request;
+  request.set_room(room_);
+  request.set_player(id_);
+  auto leaving = services_.chat.Exit(std::move(request), weft::within{services_.chat_limit});
+  std::ignore = co_await weft::shield(std::move(leaving), services_.chat_limit);
+  gate_.leave_room(std::exchange(room_, 0), place_);
+  known_ = false;
 }
 
 weft::reply<v1::ServerMessage> player::login(v1::LoginRequest& request) {
@@ -130,6 +163,7 @@ weft::reply<v1::ServerMessage> player::login(v1::LoginRequest& request) {
   // Also for a player who is gone meanwhile: only who knows the outcome can log out again.
   *out.mutable_login() = co_await weft::ok(weft::shield(services_.lobby.Login(request), 2s));
   id_ = out.login().player();
+  name_ = request.name();
   gate_.enter(id_, *this);
   co_return out;
 }
@@ -141,6 +175,7 @@ weft::task<> player::farewell() {
   v1::LogoutRequest request;
   request.set_player(id_);
   std::ignore = co_await services_.lobby.Logout(request);
+  co_await exit_room();  // after that: chat may be slow, and others wait for the name
 }
 
 void player::send(std::uint64_t reply_to, weft::result<v1::ServerMessage> outcome) {

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <weft/runtime/event.hpp>
+#include <weft/runtime/audience.hpp>
 #include <weft/runtime/lane.hpp>
 #include <weft/runtime/net/link.hpp>
 #include <weft/runtime/scope.hpp>
@@ -30,9 +30,11 @@ struct player_services {
 /// One connected player: one coroutine that reads messages, and lanes in which they are handled. On the gate's strand.
 class player {
  public:
-  /// Cards commands that may wait behind the one that runs, and chat lines; a player who sends more is refused.
+  /// Cards commands that may wait behind the one that runs, and chat lines; a player who sends more is refused. So is one
+  /// who changes tables so often that chat, which follows, is this far behind.
   static constexpr std::size_t card_limit = 16;
   static constexpr std::size_t chat_limit = 4;
+  static constexpr std::size_t room_changes = 8;
 
   player(gate& home, std::unique_ptr<weft::link> link, const player_services& services);
 
@@ -47,22 +49,28 @@ class player {
  private:
   void dispatch(v1::ClientMessage message, weft::lane& cards, weft::lane& chat);
   weft::task<> on_chat(v1::ClientMessage message);
-  weft::task<> on_card(v1::ClientMessage message, std::uint64_t lines_before);
+  weft::task<> on_card(v1::ClientMessage message, weft::lane chat);
   weft::reply<v1::ServerMessage> answer_chat(v1::Say& say);
-  weft::reply<v1::ServerMessage> answer_ordered(v1::ClientMessage& message, std::uint64_t lines_before);
-  weft::task<weft::status> wait_for_lines(std::uint64_t count);
+  weft::reply<v1::ServerMessage> answer_ordered(v1::ClientMessage& message, weft::lane& chat);
   weft::reply<v1::ServerMessage> login(v1::LoginRequest& request);
+  weft::status start_line(v1::ClientMessage message, weft::lane& chat);
+  weft::task<> change_room(std::uint64_t to);
+  weft::task<> exit_room();
+  weft::task<weft::status> make_sure_of_room();
   void send(std::uint64_t reply_to, weft::result<v1::ServerMessage> outcome);
 
   gate& gate_;
   std::unique_ptr<weft::link> link_;
   player_services services_;
-  std::uint64_t id_ = 0;     // after login
-  std::uint64_t table_ = 0;  // while at one; also the chat room
+  std::uint64_t id_ = 0;  // after login
+  std::string name_;
+  std::uint64_t table_ = 0;  // while at one
 
-  std::uint64_t lines_ = 0;     // that were accepted
-  std::uint64_t answered_ = 0;  // of those
-  weft::event line_answered_;
+  // The chat lane's: it follows the table, in order with the lines.
+  std::size_t lines_ = 0;   // that were accepted and not answered
+  std::uint64_t room_ = 0;  // 0: none
+  bool known_ = false;      // chat has said that the player is in the room
+  weft::membership place_;  // in the room's audience, which the link belongs to
 };
 
 }  // namespace lobby

@@ -66,18 +66,18 @@ weft::status process::start() {
   const bool has_lobby = hosts(role::lobby, t.lobby());
   if (has_lobby || gate_) {
     auto to_cards = client_of<v1::Cards::client>("cards", cards_, t.cards());
-    auto to_chat = client_of<v1::Chat::client>("chat", chat_, t.chat());
     if (!to_cards.ok()) return to_cards.status();
-    if (!to_chat.ok()) return to_chat.status();
     if (has_lobby) {
       // What is in this process is as new as the lobby; another one may remember a lobby before this one.
       const bool all_new = gate_ && cards_ && chat_;
       const auto first_id = all_new ? 1 : lobby_service::first_id_at(std::chrono::system_clock::now());
-      lobby_ = std::make_unique<lobby_service>(rt_, *to_cards, *to_chat, *to_gate, first_id);
+      lobby_ = std::make_unique<lobby_service>(rt_, *to_cards, *to_gate, first_id);
     }
     if (gate_) {
       auto to_lobby = client_of<v1::Lobby::client>("lobby", lobby_, t.lobby());
+      auto to_chat = client_of<v1::Chat::client>("chat", chat_, t.chat());
       if (!to_lobby.ok()) return to_lobby.status();
+      if (!to_chat.ok()) return to_chat.status();
       gate_->use({*to_lobby, *to_cards, *to_chat, t.handling(), std::chrono::milliseconds{t.chat_limit_ms()}});
     }
   }
@@ -101,7 +101,7 @@ weft::status process::start() {
   }
 
   if (!gate_) return {};
-  auto listener = weft::tcp_listen(io_, gate_->strand(), t.listen());
+  auto listener = weft::tcp_listen(io_, gate_->strand(), t.listen(), gate::connection);
   if (!listener.ok()) return listener.status();
   listener_ = std::move(*listener);
   gate_->start(&process::accept_players, this);

@@ -1,5 +1,7 @@
 #include "lobby/push_queue.hpp"
 
+#include <utility>
+
 namespace lobby {
 
 push_queue::push_queue(weft::service& owner, v1::Gate::client gate) : gate_{gate} {
@@ -9,6 +11,16 @@ push_queue::push_queue(weft::service& owner, v1::Gate::client gate) : gate_{gate
 void push_queue::push(const std::vector<std::uint64_t>& players, const v1::ServerMessage& event) {
   v1::PushRequest request;
   request.mutable_players()->Add(players.begin(), players.end());
+  put(std::move(request), event);
+}
+
+void push_queue::push_to_room(std::uint64_t room, const v1::ServerMessage& event) {
+  v1::PushRequest request;
+  request.set_room(room);
+  put(std::move(request), event);
+}
+
+void push_queue::put(v1::PushRequest request, const v1::ServerMessage& event) {
   request.set_message(event.SerializeAsString());
   if (!waiting_.try_push(std::move(request)).ok()) ++dropped_;
 }

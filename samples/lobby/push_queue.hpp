@@ -17,9 +17,12 @@ class push_queue {
   push_queue(weft::service& owner, v1::Gate::client gate);
 
   void push(const std::vector<std::uint64_t>& players, const v1::ServerMessage& event);
+  /// To everybody at the gate who is in this chat room.
+  void push_to_room(std::uint64_t room, const v1::ServerMessage& event);
   std::uint64_t dropped() const noexcept { return dropped_; }
 
  private:
+  void put(v1::PushRequest request, const v1::ServerMessage& event);
   weft::task<> send_in_order();
 
   v1::Gate::client gate_;

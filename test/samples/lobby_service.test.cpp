@@ -24,6 +24,7 @@ namespace {
 struct fake_cards : v1::Cards::service {
   using service::service;
   weft::reply<v1::OpenReply> Open(v1::OpenRequest& request) override {
+    co_await weft::ok(weft::sleep_for(takes));
     opened.push_back(request.table());
     if (!outcome.ok()) co_return outcome;
     co_return v1::OpenReply{};
@@ -34,23 +35,9 @@ struct fake_cards : v1::Cards::service {
     co_return v1::QuitReply{};
   }
   weft::status outcome;
+  weft::duration takes{};
   std::vector<std::uint64_t> opened;
   std::vector<std::uint64_t> quitted;
-};
-
-struct fake_chat : v1::Chat::service {
-  using service::service;
-  weft::reply<v1::EnterReply> Enter(v1::EnterRequest& request) override {
-    co_await weft::ok(weft::sleep_for(takes));
-    inside.insert(request.player());
-    co_return v1::EnterReply{};
-  }
-  weft::reply<v1::ExitReply> Exit(v1::ExitRequest& request) override {
-    inside.erase(request.player());
-    co_return v1::ExitReply{};
-  }
-  weft::duration takes{};
-  std::set<std::uint64_t> inside;
 };
 
 // Remembers who was told that which table is closed.
@@ -68,17 +55,16 @@ struct fake_gate : v1::Gate::service {
 struct lobby_house {
   test::virtual_time time;
   fake_cards cards{time.rt};
-  fake_chat chat{time.rt};
   fake_gate gate{time.rt};
   std::uint64_t first_id = 1;
-  lobby_service service{time.rt, cards, chat, gate, first_id};
+  lobby_service service{time.rt, cards, gate, first_id};
   v1::Lobby::client lobby{service};
 
   lobby_house() = default;
   explicit lobby_house(std::uint64_t first) : first_id{first} {}
   ~lobby_house() {
-    for (auto* s : {static_cast<weft::service*>(&service), static_cast<weft::service*>(&chat),
-                    static_cast<weft::service*>(&cards), static_cast<weft::service*>(&gate)}) {
+    for (auto* s : {static_cast<weft::service*>(&service), static_cast<weft::service*>(&cards),
+                    static_cast<weft::service*>(&gate)}) {
       s->stop_and_wait(weft::stop_mode::abort);
     }
   }
@@ -119,7 +105,6 @@ weft::task<weft::status> fail_to_begin(lobby_house& h) {
   CHECK(refused.status() == h.cards.outcome);
   co_await weft::ok(weft::sleep_for(1ms));
   CHECK(h.gate.closed == std::vector{std::pair{ann, first.table()}});
-  CHECK(h.chat.inside.empty());
   const auto tables = co_await weft::ok(h.lobby.List({}));
   CHECK(tables.tables().empty());
 
@@ -141,7 +126,7 @@ weft::task<weft::status> leave_before_the_game(lobby_house& h) {
   const auto ann = (co_await weft::ok(h.log_in("ann"))).player();
   const auto bob = (co_await weft::ok(h.log_in("bob"))).player();
   co_await weft::ok(h.join(ann));
-  h.chat.takes = 1s;  // so that bob is still entering the room
+  h.cards.takes = 1s;  // so that bob is still sitting down
   auto both = [](lobby_house* h, std::uint64_t ann, std::uint64_t bob, weft::scope& s) -> weft::task<> {
     std::ignore = s.start(join_later(h, bob));
     std::ignore = co_await weft::sleep_for(500ms);
@@ -150,6 +135,7 @@ weft::task<weft::status> leave_before_the_game(lobby_house& h) {
     const auto left = co_await h->lobby.Leave(request);
     CHECK(left.status() == weft::status{});
     CHECK(h->cards.opened.empty());
+    CHECK(h->cards.quitted.empty());
   };
   co_await weft::with_scope(both, &h, ann, bob);
   co_await weft::ok(weft::sleep_for(1ms));

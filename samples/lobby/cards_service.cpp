@@ -8,6 +8,8 @@
 #include <weft/runtime/sleep.hpp>
 #include <weft/runtime/with_timeout.hpp>
 
+#include "lobby/task_name.hpp"
+
 namespace lobby {
 namespace {
 
@@ -121,6 +123,8 @@ weft::task<weft::status> cards_service::write_journal() {
 
 // Moves for whoever does not, a limit from the beginning of each turn. Ends with the table.
 weft::task<> cards_service::watch_turns(std::shared_ptr<table> t) {
+  auto& task = co_await weft::current();
+  const task_name name{task, "turns of table " + std::to_string(t->id)};
   while (t->game.phase() != game_phase::over) {
     t->turned.reset();
     const auto waited = co_await weft::with_timeout(turn_limit_, t->turned.wait());

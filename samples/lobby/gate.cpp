@@ -11,9 +11,9 @@ using namespace std::chrono_literals;
 void gate::welcome(std::unique_ptr<weft::link> link) { start(&gate::serve, this, std::move(link)); }
 
 weft::task<> gate::serve(std::unique_ptr<weft::link> link) {
-  (co_await weft::current()).rename("player");  // what dumps call it
+  auto& task = co_await weft::current();
   ++connected_;
-  player who{*this, std::move(link), *services_};
+  player who{*this, std::move(link), *services_, task};
   co_await weft::with_scope(&player::run, &who);
   co_await weft::shield(who.farewell(), 2s);
   --connected_;

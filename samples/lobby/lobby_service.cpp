@@ -36,6 +36,10 @@ weft::reply<v1::LoginReply> lobby_service::Login(v1::LoginRequest& request) {
     co_return weft::invalid_argument("a name has 1 to " + std::to_string(longest_name) + " bytes, this one " +
                                      std::to_string(name.size()));
   }
+  // A name is shown to others, and to whoever looks after the server: it must not steer their screens.
+  if (std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; })) {
+    co_return weft::invalid_argument("a name has no control characters");
+  }
   if (!names_.insert(name).second) co_return weft::already_exists("the name '" + name + "' is taken");
   const auto id = next_player_++;
   players_[id] = {.name = name};

@@ -8,6 +8,7 @@
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/task.hpp>
 
+#include "lobby/task_name.hpp"
 #include "lobby/v1/cards.weft.hpp"
 #include "lobby/v1/chat.weft.hpp"
 #include "lobby/v1/link.pb.h"
@@ -36,7 +37,8 @@ class player {
   static constexpr std::size_t chat_limit = 4;
   static constexpr std::size_t room_changes = 8;
 
-  player(gate& home, std::unique_ptr<weft::link> link, const player_services& services);
+  /// `task`, whose frame it lives in, is named after the player.
+  player(gate& home, std::unique_ptr<weft::link> link, const player_services& services, weft::context& task);
 
   /// Until the player is gone or the server stops; then everything under way is cancelled.
   weft::task<> run(weft::scope& scope);
@@ -64,6 +66,7 @@ class player {
   player_services services_;
   std::uint64_t id_ = 0;  // after login
   std::string name_;
+  task_name in_dumps_;
   std::uint64_t table_ = 0;  // while at one
 
   // The chat lane's: it follows the table, in order with the lines.

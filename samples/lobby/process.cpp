@@ -10,6 +10,8 @@
 #include <weft/runtime/sync_wait.hpp>
 #include <weft/runtime/visit.hpp>
 
+#include "lobby/task_name.hpp"
+
 namespace lobby {
 
 using namespace std::chrono_literals;
@@ -109,6 +111,8 @@ weft::status process::start() {
 }
 
 weft::task<> process::accept_players() {
+  auto& task = co_await weft::current();
+  const task_name name{task, "way in for players"};
   while (auto link = co_await listener_->accept()) gate_->welcome(std::move(link));
 }
 

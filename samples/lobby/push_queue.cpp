@@ -1,6 +1,9 @@
 #include "lobby/push_queue.hpp"
 
 #include <utility>
+#include <weft/runtime/sleep.hpp>
+
+#include "lobby/task_name.hpp"
 
 namespace lobby {
 
@@ -26,6 +29,8 @@ void push_queue::put(v1::PushRequest request, const v1::ServerMessage& event) {
 }
 
 weft::task<> push_queue::send_in_order() {
+  auto& task = co_await weft::current();
+  const task_name name{task, "events on their way to the gate"};
   while (auto request = co_await waiting_.pop()) {
     const auto reply = co_await gate_.Push(std::move(*request));
     if (!reply.ok()) ++dropped_;

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 #include <vector>
+#include <weft/runtime/dump.hpp>
 #include <weft/runtime/net/memory.hpp>
 #include <weft/runtime/ok.hpp>
 #include <weft/runtime/sleep.hpp>
@@ -190,6 +191,23 @@ weft::task<weft::status> talk_too_much(parlour& p) {
   co_return weft::status{};
 }
 
+weft::task<weft::status> look_for_players(parlour& p) {
+  const auto named = [](const std::string& name) { return weft::dump_here().find(" / " + name) != std::string::npos; };
+  auto links = weft::memory_links(p.w.control(), p.home.strand());
+  auto welcome = [&p, link = std::move(links.second)]() mutable { p.home.welcome(std::move(link)); };
+  co_await weft::ok(p.home.strand().try_post(std::move(welcome)));
+  guest ann{std::move(links.first), p.w.control()};
+  co_await weft::ok(weft::sleep_for(1ms));
+  CHECK(named("player, not logged in / "));
+  co_await weft::ok(ann.ask(log_in_as("ann")));
+  CHECK(named("player ann / "));
+  co_await weft::ok(ann.hang_up());
+  co_await weft::ok(weft::sleep_for(1ms));
+  CHECK_FALSE(named("player"));
+  CHECK(named("events on their way to the gate"));
+  co_return weft::status{};
+}
+
 // One of three does not read what is sent to him: the bytes that may wait for him are few.
 weft::task<weft::status> talk_beside_a_sleeper(parlour& p) {
   auto ann = co_await weft::ok(p.admit("ann"));
@@ -234,6 +252,8 @@ TEST_CASE("who sat down while chat did not answer can talk once it does") {
 }
 
 TEST_CASE("a sixth line is refused while five are on their way") { play(chat_is::scripted, &talk_too_much); }
+
+TEST_CASE("a dump calls players by their names") { play(chat_is::scripted, &look_for_players); }
 
 TEST_CASE("a player who does not take what is said delays nobody in the room, and is let go") {
   play(chat_is::slow, &talk_beside_a_sleeper);

@@ -208,6 +208,8 @@ weft::task<weft::status> use_bad_names(venue& v) {
   co_await weft::ok(be_refused(other, log_in_as(""), code::invalid_argument, "a name has 1 to 40 bytes, this one 0"));
   co_await weft::ok(
       be_refused(other, log_in_as(long_name), code::invalid_argument, "a name has 1 to 40 bytes, this one 41"));
+  co_await weft::ok(
+      be_refused(other, log_in_as("\x1b[2J"), code::invalid_argument, "a name has no control characters"));
   co_await weft::ok(be_refused(ann, log_in_as("anna"), code::failed_precondition, "you are logged in"));
   CHECK(code_of(co_await weft::ok(other.ask(log_in_as("bob")))) == code::ok);
   co_return weft::status{};
@@ -328,7 +330,7 @@ TEST_CASE("a player who disconnects has left the table and the lobby") { over_ev
 
 TEST_CASE("who has not logged in is told to, and can still do so") { over_every_transport(&skip_login); }
 
-TEST_CASE("a name that is taken, empty or too long, and a second login, are refused") {
+TEST_CASE("a name that is taken, empty, too long or no text, and a second login, are refused") {
   over_every_transport(&use_bad_names);
 }
 

@@ -107,11 +107,22 @@ weft::reply<v1::CommandReply> cards_service::Play(v1::PlayRequest& request) {
 weft::reply<v1::QuitReply> cards_service::Quit(v1::QuitRequest& request) {
   const auto seat = co_await weft::ok(seat_of(request.table(), request.player()));
   auto t = tables_.at(request.table());
+  v1::QuitReply reply;
+  reply.set_was_over(t->game.phase() == game_phase::over);
   t->players[static_cast<std::size_t>(seat)] = 0;
+  t->cut_short = t->cut_short || request.cut_short();
   t->game.leave(seat);
   changed(*t);
   if (std::all_of(t->players.begin(), t->players.end(), [](auto p) { return p == 0; })) t->empty.set();
-  co_return v1::QuitReply{};
+  co_return reply;
+}
+
+weft::reply<v1::OutcomeReply> cards_service::Outcome(v1::OutcomeRequest& request) {
+  const auto found = tables_.find(request.table());
+  if (found == tables_.end()) co_return weft::not_found("there is no table " + std::to_string(request.table()));
+  auto t = found->second;
+  co_await weft::ok(t->over.wait());
+  co_return t->outcome;
 }
 
 weft::task<weft::status> cards_service::write_journal() {
@@ -146,6 +157,13 @@ void cards_service::changed(table& t) {
   auto players = t.players;
   std::erase(players, 0);
   events_.push(players, event);
+
+  if (t.game.phase() != game_phase::over || t.over.is_set()) return;
+  if (const auto winner = t.game.winner(); winner && !t.cut_short) {
+    t.outcome.mutable_players()->Add(players.begin(), players.end());
+    t.outcome.set_winner(t.players[static_cast<std::size_t>(*winner)]);
+  }
+  t.over.set();
 }
 
 }  // namespace lobby

@@ -29,6 +29,7 @@ class cards_service final : public v1::Cards::service {
   weft::reply<v1::OpenReply> Open(v1::OpenRequest& request) override;
   weft::reply<v1::CommandReply> Play(v1::PlayRequest& request) override;
   weft::reply<v1::QuitReply> Quit(v1::QuitRequest& request) override;
+  weft::reply<v1::OutcomeReply> Outcome(v1::OutcomeRequest& request) override;
 
  protected:
   // While it retires no table is opened, those that are open are played to their end.
@@ -50,6 +51,9 @@ class cards_service final : public v1::Cards::service {
     int turn = 0;        // as of the last change
     weft::event turned;  // somebody else has the turn, or the game is over
     weft::event empty;
+    bool cut_short = false;
+    v1::OutcomeReply outcome;  // once it is over
+    weft::event over;
   };
 
   weft::result<int> seat_of(std::uint64_t table_id, std::uint64_t player) const;

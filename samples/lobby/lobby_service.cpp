@@ -4,19 +4,22 @@
 #include <tuple>
 #include <utility>
 #include <weft/runtime/ok.hpp>
+#include <weft/runtime/sleep.hpp>
 #include <weft/runtime/with_timeout.hpp>
+
+#include "lobby/task_name.hpp"
 
 namespace lobby {
 
 using namespace std::chrono_literals;
 
-lobby_service::lobby_service(weft::runtime& rt, v1::Cards::client cards, v1::Gate::client gate, std::uint64_t first_id,
-                             std::uint64_t seed)
+lobby_service::lobby_service(weft::runtime& rt, v1::Cards::client cards, v1::Gate::client gate, lobby_options options)
     : service{rt, {.name = v1::Lobby::full_name, .mailbox = 8'192}},
       cards_{cards},
-      next_seed_{seed},
-      next_player_{first_id},
-      next_table_{first_id},
+      scores_{options.scores},
+      next_seed_{options.seed},
+      next_player_{options.first_id},
+      next_table_{options.first_id},
       events_{*this, gate} {}
 
 std::uint64_t lobby_service::first_id_at(std::chrono::system_clock::time_point start) {
@@ -40,17 +43,26 @@ weft::reply<v1::LoginReply> lobby_service::Login(v1::LoginRequest& request) {
   if (std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; })) {
     co_return weft::invalid_argument("a name has no control characters");
   }
+  v1::LoginReply reply;
+  if (scores_ != nullptr && !names_.contains(name)) {
+    const auto saved = co_await scores_->load(name);
+    if (saved.code() == weft::code::cancelled) co_return saved.status();  // nobody waits: nobody could log out again
+    if (!saved.ok()) owner().log("the score of '" + name + "' was not loaded: " + saved.status().to_string());
+    if (saved.ok()) {
+      reply.set_games(saved->games);
+      reply.set_wins(saved->wins);
+    }
+  }
   if (!names_.insert(name).second) co_return weft::already_exists("the name '" + name + "' is taken");
   const auto id = next_player_++;
   players_[id] = {.name = name};
-  v1::LoginReply reply;
   reply.set_player(id);
   co_return reply;
 }
 
 weft::reply<v1::LogoutReply> lobby_service::Logout(v1::LogoutRequest& request) {
   const auto* who = co_await weft::ok(find(request.player()));
-  if (who->table != 0) std::ignore = co_await stand_up(request.player());
+  if (who->table != 0) std::ignore = co_await stand_up(request.player(), request.cut_short());
   const auto gone = players_.find(request.player());
   if (gone != players_.end()) {
     names_.erase(gone->second.name);
@@ -99,7 +111,7 @@ weft::reply<v1::JoinReply> lobby_service::Join(v1::JoinRequest& request) {
 weft::reply<v1::LeaveReply> lobby_service::Leave(v1::LeaveRequest& request) {
   const auto* who = co_await weft::ok(find(request.player()));
   if (who->table == 0) co_return weft::failed_precondition("sits at no table");
-  co_await weft::ok(stand_up(request.player()));
+  co_await weft::ok(stand_up(request.player(), false));
   co_return v1::LeaveReply{};
 }
 
@@ -146,7 +158,16 @@ weft::task<weft::status> lobby_service::begin_game(std::uint64_t table_id, std::
   open.set_seed(next_seed_++);
   open.mutable_players()->Add(players.begin(), players.end());
   const auto opened = co_await cards_.Open(open);
-  if (!opened.ok()) close_table(table_id, players.back());
+  if (!opened.ok()) {
+    close_table(table_id, players.back());
+  } else if (scores_ != nullptr) {
+    std::map<std::uint64_t, std::string> names;
+    for (const auto p : players) {
+      if (sits(p, table_id)) names[p] = players_.at(p).name;
+    }
+    ++unsaved_games_;
+    start(&lobby_service::await_outcome, this, table_id, std::move(names));
+  }
   // For those who have left: there was no game to quit yet. Cards may have opened one although no answer came.
   v1::QuitRequest quit;
   quit.set_table(table_id);
@@ -177,8 +198,9 @@ bool lobby_service::sits(std::uint64_t player_id, std::uint64_t table_id) const 
   return found != players_.end() && found->second.table == table_id;
 }
 
-weft::task<weft::status> lobby_service::stand_up(std::uint64_t player_id) {
-  const auto table_id = std::exchange(players_.at(player_id).table, 0);
+weft::task<weft::status> lobby_service::stand_up(std::uint64_t player_id, bool cut_short) {
+  auto& who = players_.at(player_id);
+  const auto table_id = std::exchange(who.table, 0);
   auto& t = tables_.at(table_id);
   const bool playing = t.playing;
   if (playing) {
@@ -193,9 +215,43 @@ weft::task<weft::status> lobby_service::stand_up(std::uint64_t player_id) {
   v1::QuitRequest quit;
   quit.set_table(table_id);
   quit.set_player(player_id);
+  quit.set_cut_short(cut_short);
+  // Also for a player who does not wait for the answer: the game has to know.
+  co_return co_await weft::shield(quit_game(std::move(quit), who.name), 5s);
+}
+
+weft::task<weft::status> lobby_service::quit_game(v1::QuitRequest quit, std::string name) {
   const auto quitted = co_await cards_.Quit(quit);
-  // The game may be over and its table gone.
-  co_return quitted.code() == weft::code::not_found ? weft::status{} : quitted.status();
+  // It is over and its table gone, or it did not begin.
+  if (quitted.code() == weft::code::not_found) co_return weft::status{};
+  // Who leaves before the end has lost. If it was over, `await_outcome` knows how.
+  if (quitted.ok() && !quitted->was_over() && !quit.cut_short()) co_await save(std::move(name), false);
+  co_return quitted.status();
+}
+
+// Saves the scores of those who are there at the end. A call lasts only so long, hence asks again.
+weft::task<> lobby_service::await_outcome(std::uint64_t table_id, std::map<std::uint64_t, std::string> names) {
+  auto& task = co_await weft::current();
+  const task_name name{task, "outcome at table " + std::to_string(table_id)};
+  v1::OutcomeRequest request;
+  request.set_table(table_id);
+  while (!task.stopped()) {
+    const auto outcome = co_await cards_.Outcome(request, weft::within{30s});
+    if (outcome.ok()) {
+      for (const auto p : outcome->players()) {
+        if (names.contains(p)) co_await save(names.at(p), p == outcome->winner());
+      }
+    }
+    if (outcome.ok() || outcome.code() == weft::code::not_found) break;
+    if (outcome.code() != weft::code::deadline_exceeded) std::ignore = co_await weft::sleep_for(1s);
+  }
+  --unsaved_games_;
+}
+
+weft::task<> lobby_service::save(std::string name, bool won) {
+  if (scores_ == nullptr) co_return;
+  const auto saved = co_await weft::shield(scores_->add(name, won), 5s);
+  if (!saved.ok()) owner().log("a game of '" + name + "' was not saved: " + saved.to_string());
 }
 
 }  // namespace lobby

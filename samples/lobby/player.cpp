@@ -38,6 +38,7 @@ weft::task<> player::run(weft::scope& scope) {
     }
     dispatch(std::move(message), cards, chat);
   }
+  cut_short_ = link_->end().code() == weft::code::cancelled;
   scope.stop();  // the player is gone: what is under way for it is cancelled
 }
 
@@ -175,6 +176,7 @@ weft::task<> player::farewell() {
   gate_.exit(id_);
   v1::LogoutRequest request;
   request.set_player(id_);
+  request.set_cut_short(cut_short_);
   std::ignore = co_await services_.lobby.Logout(request);
   co_await exit_room();  // after that: chat may be slow, and others wait for the name
 }

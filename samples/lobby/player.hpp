@@ -68,6 +68,7 @@ class player {
   std::string name_;
   task_name in_dumps_;
   std::uint64_t table_ = 0;  // while at one
+  bool cut_short_ = false;   // by the server, which stops
 
   // The chat lane's: it follows the table, in order with the lines.
   std::size_t lines_ = 0;   // that were accepted and not answered

@@ -73,7 +73,13 @@ weft::status process::start() {
       // What is in this process is as new as the lobby; another one may remember a lobby before this one.
       const bool all_new = gate_ && cards_ && chat_;
       const auto first_id = all_new ? 1 : lobby_service::first_id_at(std::chrono::system_clock::now());
-      lobby_ = std::make_unique<lobby_service>(rt_, *to_cards, *to_gate, first_id);
+      if (!t.saves().empty()) {
+        auto opened = score_book::open(t.saves());
+        if (!opened.ok()) return opened.status();
+        scores_ = std::move(*opened);
+      }
+      lobby_ = std::make_unique<lobby_service>(rt_, *to_cards, *to_gate,
+                                               lobby_options{.first_id = first_id, .scores = scores_.get()});
     }
     if (gate_) {
       auto to_lobby = client_of<v1::Lobby::client>("lobby", lobby_, t.lobby());

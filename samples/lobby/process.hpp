@@ -62,6 +62,7 @@ class process {
 
   role role_;
   v1::Topology topology_;
+  std::unique_ptr<score_book> scores_;  // outlives the runtime
   weft::rpc_runtime rt_;
   weft::io io_;
   std::vector<std::unique_ptr<weft::peer>> peers_;

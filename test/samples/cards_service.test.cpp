@@ -64,10 +64,16 @@ struct croupier {
   }
   weft::reply<v1::CommandReply> draw(std::uint64_t player) { return command(player, true); }
   weft::reply<v1::CommandReply> look(std::uint64_t player) { return command(player, false); }
-  weft::task<weft::status> quit(std::uint64_t player) {
+  weft::reply<v1::OutcomeReply> outcome() {
+    v1::OutcomeRequest request;
+    request.set_table(table_id);
+    co_return co_await cards.Outcome(request, weft::within{1min});
+  }
+  weft::task<weft::status> quit(std::uint64_t player, bool cut_short = false) {
     v1::QuitRequest request;
     request.set_table(table_id);
     request.set_player(player);
+    request.set_cut_short(cut_short);
     co_return (co_await cards.Quit(request)).status();
   }
 };
@@ -105,6 +111,28 @@ weft::task<weft::status> stay_after_the_end(croupier& c) {
   co_return co_await c.open();
 }
 
+weft::task<> ask_for_the_outcome(croupier* c, bool cut_short, weft::scope& scope) {
+  CHECK((co_await c->open()).ok());
+  auto asked = scope.start(c->outcome());
+  CHECK((co_await weft::sleep_for(20s)).ok());
+  CHECK_FALSE(asked.done());
+  CHECK((co_await c->quit(ann, cut_short)).ok());
+  const auto told = co_await std::move(asked);
+  REQUIRE(told.ok());
+  CHECK(told->players_size() == (cut_short ? 0 : 1));
+  CHECK(told->winner() == (cut_short ? 0 : bob));
+  CHECK((co_await c->quit(bob, cut_short)).ok());
+  CHECK((co_await weft::sleep_for(1ms)).ok());
+  const auto too_late = co_await c->outcome();
+  CHECK(too_late.code() == code::not_found);
+}
+
+weft::task<weft::status> end_early(croupier& c) {
+  co_await weft::with_scope(&ask_for_the_outcome, &c, false);
+  co_await weft::with_scope(&ask_for_the_outcome, &c, true);
+  co_return weft::status{};
+}
+
 weft::task<weft::status> leave_after_the_end(croupier& c) {
   co_await weft::ok(c.open());
   co_await weft::ok(c.quit(ann));
@@ -136,6 +164,10 @@ weft::task<weft::status> deploy_with_a_game_in_progress(croupier& c) {
 
 TEST_CASE("retiring opens no table, and lets the open ones be played to their end") {
   croupier{}.play(&deploy_with_a_game_in_progress);
+}
+
+TEST_CASE("the outcome is told when the game is over, and there is none when it was cut short") {
+  croupier{}.play(&end_early);
 }
 
 TEST_CASE("a turn ends after its limit, whatever was drawn meanwhile, and the next one has as long") {

@@ -57,7 +57,7 @@ struct lobby_house {
   fake_cards cards{time.rt};
   fake_gate gate{time.rt};
   std::uint64_t first_id = 1;
-  lobby_service service{time.rt, cards, gate, first_id};
+  lobby_service service{time.rt, cards, gate, {.first_id = first_id}};
   v1::Lobby::client lobby{service};
 
   lobby_house() = default;

@@ -53,10 +53,11 @@ weft::result<refusal> obey(eights& game, int seat, const v1::Command& command) {
 }  // namespace
 
 cards_service::cards_service(weft::runtime& rt, v1::Gate::client gate, weft::duration journal_most,
-                             weft::duration turn_limit)
+                             weft::duration turn_limit, load commands)
     : service{rt, {.name = v1::Cards::full_name, .mailbox = 8'192}},
       journal_most_{journal_most},
       turn_limit_{turn_limit},
+      commands_{commands.running, commands.waiting},
       events_{*this, gate} {}
 
 weft::reply<v1::OpenReply> cards_service::Open(v1::OpenRequest& request) {
@@ -88,7 +89,8 @@ weft::result<int> cards_service::seat_of(std::uint64_t table_id, std::uint64_t p
 weft::reply<v1::CommandReply> cards_service::Play(v1::PlayRequest& request) {
   const auto seat = co_await weft::ok(seat_of(request.table(), request.player()));
   auto t = tables_.at(request.table());
-  co_await weft::ok(write_journal());
+  const auto written = co_await commands_.run(&cards_service::write_journal, this);
+  if (!written.ok()) co_return weft::status{written.code(), "journal: " + written.message()};
 
   v1::CommandReply reply;
   reply.set_played_as(++t->played[static_cast<std::size_t>(seat)]);

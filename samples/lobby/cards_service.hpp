@@ -6,8 +6,10 @@
 #include <vector>
 #include <weft/runtime/clock.hpp>
 #include <weft/runtime/event.hpp>
+#include <weft/runtime/limit.hpp>
 
 #include "lobby/eights.hpp"
+#include "lobby/load.hpp"
 #include "lobby/push_queue.hpp"
 #include "lobby/v1/cards.weft.hpp"
 
@@ -23,8 +25,10 @@ class cards_service final : public v1::Cards::service {
   /// is told how it ended.
   static constexpr weft::duration farewell = std::chrono::seconds{3};
 
-  /// Who has a turn for `turn_limit` is moved for.
-  cards_service(weft::runtime& rt, v1::Gate::client gate, weft::duration journal_most, weft::duration turn_limit);
+  /// Who has a turn for `turn_limit` is moved for. `commands` limits those on their way through the journal; leaving is not
+  /// limited by it.
+  cards_service(weft::runtime& rt, v1::Gate::client gate, weft::duration journal_most, weft::duration turn_limit,
+                load commands = {});
 
   weft::reply<v1::OpenReply> Open(v1::OpenRequest& request) override;
   weft::reply<v1::CommandReply> Play(v1::PlayRequest& request) override;
@@ -63,6 +67,7 @@ class cards_service final : public v1::Cards::service {
 
   weft::duration journal_most_;
   weft::duration turn_limit_;
+  weft::limit commands_;
   random_source random_{1};
   std::map<std::uint64_t, std::shared_ptr<table>> tables_;  // those that are played
   push_queue events_;

@@ -6,8 +6,11 @@
 
 namespace lobby {
 
-chat_service::chat_service(weft::runtime& rt, v1::Gate::client gate, weft::duration delay)
-    : service{rt, {.name = v1::Chat::full_name, .mailbox = 8'192}}, delay_{delay}, events_{*this, gate} {}
+chat_service::chat_service(weft::runtime& rt, v1::Gate::client gate, weft::duration delay, load lines)
+    : service{rt, {.name = v1::Chat::full_name, .mailbox = 8'192}},
+      delay_{delay},
+      lines_{lines.running, lines.waiting},
+      events_{*this, gate} {}
 
 weft::reply<v1::EnterReply> chat_service::Enter(v1::EnterRequest& request) {
   auto& room = rooms_[request.room()];
@@ -31,7 +34,10 @@ weft::reply<v1::SayReply> chat_service::Say(v1::SayRequest& request) {
     co_return weft::invalid_argument("a line has 1 to " + std::to_string(longest_line) + " bytes, this one " +
                                      std::to_string(request.text().size()));
   }
-  if (delay_ > weft::duration::zero()) co_await weft::ok(co_await weft::sleep_for(delay_));
+  if (delay_ > weft::duration::zero()) {
+    const auto waited = co_await lines_.run(weft::sleep_for(delay_));
+    if (!waited.ok()) co_return weft::status{waited.code(), "chat: " + waited.message()};
+  }
 
   const auto found = rooms_.find(request.room());  // after the co_await: the room may have changed meanwhile
   if (found == rooms_.end() || !found->second.people.contains(request.player())) {

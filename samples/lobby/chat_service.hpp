@@ -5,7 +5,9 @@
 #include <optional>
 #include <string>
 #include <weft/runtime/clock.hpp>
+#include <weft/runtime/limit.hpp>
 
+#include "lobby/load.hpp"
 #include "lobby/push_queue.hpp"
 #include "lobby/v1/chat.weft.hpp"
 
@@ -18,8 +20,9 @@ class chat_service final : public v1::Chat::service {
   static constexpr std::size_t history_lines = 50;
   static constexpr std::size_t longest_line = 500;
 
-  /// `delay`: how long Say takes to answer, to see what a slow chat does to the rest.
-  chat_service(weft::runtime& rt, v1::Gate::client gate, weft::duration delay);
+  /// `delay`: how long Say takes to answer, to see what a slow chat does to the rest. `lines` limits those that are being
+  /// said; coming and going is not limited by it.
+  chat_service(weft::runtime& rt, v1::Gate::client gate, weft::duration delay, load lines = {});
 
   weft::reply<v1::EnterReply> Enter(v1::EnterRequest& request) override;
   weft::reply<v1::ExitReply> Exit(v1::ExitRequest& request) override;
@@ -33,6 +36,7 @@ class chat_service final : public v1::Chat::service {
   };
 
   weft::duration delay_;
+  weft::limit lines_;
   std::map<std::uint64_t, room> rooms_;
   push_queue events_;
 };

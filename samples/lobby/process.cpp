@@ -16,6 +16,12 @@ namespace lobby {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+load to_load(const v1::Load& l) { return {.running = l.running(), .waiting = l.waiting()}; }
+
+}  // namespace
+
 weft::result<role> role_from(const std::string& name) {
   for (const auto& [text, r] : {std::pair{"all", role::all},
                                 {"gate", role::gate},
@@ -59,11 +65,12 @@ weft::status process::start() {
   if (!to_gate.ok()) return to_gate.status();
 
   if (hosts(role::chat, t.chat())) {
-    chat_ = std::make_unique<chat_service>(rt_, *to_gate, std::chrono::milliseconds{t.chat_delay_ms()});
+    chat_ = std::make_unique<chat_service>(rt_, *to_gate, std::chrono::milliseconds{t.chat_delay_ms()},
+                                           to_load(t.chat_lines()));
   }
   if (hosts(role::cards, t.cards())) {
     cards_ = std::make_unique<cards_service>(rt_, *to_gate, std::chrono::milliseconds{t.journal_max_ms()},
-                                             std::chrono::milliseconds{t.turn_ms()});
+                                             std::chrono::milliseconds{t.turn_ms()}, to_load(t.card_commands()));
   }
   const bool has_lobby = hosts(role::lobby, t.lobby());
   if (has_lobby || gate_) {

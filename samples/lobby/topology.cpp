@@ -9,6 +9,8 @@
 #include <system_error>
 #include <utility>
 
+#include "lobby/load.hpp"
+
 namespace lobby {
 namespace {
 
@@ -71,6 +73,10 @@ v1::Topology with_defaults(v1::Topology t) {
   if (t.listen().empty()) t.set_listen("127.0.0.1:7000");
   if (t.turn_ms() == 0) t.set_turn_ms(30'000);
   if (t.chat_limit_ms() == 0) t.set_chat_limit_ms(1'000);
+  for (auto* l : {t.mutable_card_commands(), t.mutable_chat_lines()}) {
+    if (l->running() == 0) l->set_running(load{}.running);
+    if (l->waiting() == 0) l->set_waiting(load{}.waiting);
+  }
   for (auto* place : {t.mutable_gate(), t.mutable_lobby(), t.mutable_cards(), t.mutable_chat()}) {
     if (place->address().empty()) place->set_local(true);
   }

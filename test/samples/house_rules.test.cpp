@@ -32,8 +32,11 @@ constexpr auto chat_limit = 1s;
 
 enum class chat_is { slow, scripted };
 
+constexpr auto no_journal = 0ms;
+
 struct parlour {
-  explicit parlour(chat_is which) {
+  explicit parlour(chat_is which, weft::duration journal = no_journal, load most = {})
+      : cards{w, home, journal, turn_limit, most}, chat{w, home, chat_takes, most} {
     script.Enter.returns({});
     script.Exit.returns({});
     const auto talk = which == chat_is::slow ? v1::Chat::client{chat} : v1::Chat::client{script};
@@ -68,9 +71,9 @@ struct parlour {
 
   weft::test::world w;
   gate home{w};
-  cards_service cards{w, home, 0ms, turn_limit};
+  cards_service cards;
   lobby_service desk{w, cards, home};
-  chat_service chat{w, home, chat_takes};
+  chat_service chat;
   v1::Chat::fake script{w};
 };
 
@@ -191,6 +194,39 @@ weft::task<weft::status> talk_too_much(parlour& p) {
   co_return weft::status{};
 }
 
+// One of each runs, one waits, and the third is told so; after that there is room again.
+weft::task<weft::status> ask_for_too_much(parlour& p) {
+  auto players = co_await weft::ok(p.seat({"ann", "bob", "cid"}));
+  auto& cid = players.back();
+  for (const auto& [message, why] : {std::pair{look_at_hand(), "journal: 1 run and 1 wait, which is the limit"},
+                                     std::pair{say("good evening"), "chat: 1 run and 1 wait, which is the limit"}}) {
+    std::vector<std::uint64_t> sent;
+    for (auto& one : players) sent.push_back(one.send(message));
+    const auto refused = co_await weft::ok(cid.answer_to(sent.back()));
+    CHECK(code_of(refused) == code::resource_exhausted);
+    CHECK(refused.error() == why);
+    for (std::size_t i = 0; i < 2; ++i) {
+      const auto taken = co_await weft::ok(players[i].answer_to(sent[i]));
+      CHECK(code_of(taken) == code::ok);
+    }
+    const auto again = co_await weft::ok(cid.ask(message));
+    CHECK(code_of(again) == code::ok);
+  }
+  co_return weft::status{};
+}
+
+weft::task<weft::status> leave_an_overload(parlour& p) {
+  auto players = co_await weft::ok(p.seat({"ann", "bob", "cid"}));
+  for (auto& one : players) {
+    one.send(look_at_hand());
+    one.send(say("good evening"));
+  }
+  auto& cid = players.back();
+  const auto left = co_await weft::ok(cid.ask(leave_table()));
+  CHECK(code_of(left) == code::ok);
+  co_return weft::status{};
+}
+
 weft::task<weft::status> look_for_players(parlour& p) {
   const auto named = [](const std::string& name) { return weft::dump_here().find(" / " + name) != std::string::npos; };
   auto links = weft::memory_links(p.w.control(), p.home.strand());
@@ -252,6 +288,16 @@ TEST_CASE("who sat down while chat did not answer can talk once it does") {
 }
 
 TEST_CASE("a sixth line is refused while five are on their way") { play(chat_is::scripted, &talk_too_much); }
+
+TEST_CASE("what cards and chat cannot take on is refused at once, with the reason, and only that") {
+  parlour p{chat_is::slow, 50ms, {.running = 1, .waiting = 1}};
+  CHECK(p.w.run(ask_for_too_much(p)) == weft::status{});
+}
+
+TEST_CASE("who leaves is let go however much there is to do") {
+  parlour p{chat_is::slow, 50ms, {.running = 1, .waiting = 1}};
+  CHECK(p.w.run(leave_an_overload(p)) == weft::status{});
+}
 
 TEST_CASE("a dump calls players by their names") { play(chat_is::scripted, &look_for_players); }
 

@@ -17,6 +17,11 @@ namespace lobby {
 
 /// Tables of crazy eights. Commands go through a journal first, so handlers of one player that run at the same time may be
 /// played in another order than they came: whoever wants order awaits each reply.
+///
+/// A table needs no exclusive handlers. What changes one (a command out of the journal, a turn's time-out, somebody's leaving)
+/// does so in one step on the service's strand, up to the event that tells of it, without a co_await in between. What held
+/// before the journal is asked again after it: the rules refuse a command whose turn is over or whose player has left. So no
+/// command waits for another's way through the journal, at its own table or at others.
 class cards_service final : public v1::Cards::service {
  public:
   /// A command waits for the journal from `journal_least` up to `journal_most`.

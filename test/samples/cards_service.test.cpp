@@ -34,9 +34,11 @@ struct fake_gate : v1::Gate::service {
 };
 
 struct croupier {
+  explicit croupier(weft::duration journal = 0ms) : service{time.rt, gate, journal, turn_limit} {}
+
   test::virtual_time time;
   fake_gate gate{time.rt};
-  cards_service service{time.rt, gate, 0ms, turn_limit};
+  cards_service service;
   v1::Cards::client cards{service};
 
   ~croupier() {
@@ -111,6 +113,24 @@ weft::task<weft::status> stay_after_the_end(croupier& c) {
   co_return co_await c.open();
 }
 
+weft::task<> leave_during_a_command(croupier* c, weft::scope& scope) {
+  CHECK((co_await c->open()).ok());
+  auto drawing = scope.start(c->draw(ann));
+  CHECK((co_await weft::sleep_for(100us)).ok());  // it is in the journal, which takes 0.2 ms at least
+  CHECK_FALSE(drawing.done());
+  CHECK((co_await c->quit(ann)).ok());
+  const auto late = co_await std::move(drawing);
+  REQUIRE(late.ok());
+  CHECK(late->refusal() != "");
+  CHECK(late->hand().empty());
+  CHECK(late->view().over());
+}
+
+weft::task<weft::status> leave_with_a_command_under_way(croupier& c) {
+  co_await weft::with_scope(&leave_during_a_command, &c);
+  co_return weft::status{};
+}
+
 weft::task<> ask_for_the_outcome(croupier* c, bool cut_short, weft::scope& scope) {
   CHECK((co_await c->open()).ok());
   auto asked = scope.start(c->outcome());
@@ -168,6 +188,10 @@ TEST_CASE("retiring opens no table, and lets the open ones be played to their en
 
 TEST_CASE("the outcome is told when the game is over, and there is none when it was cut short") {
   croupier{}.play(&end_early);
+}
+
+TEST_CASE("a command that comes out of the journal when its player has left is refused") {
+  croupier{50ms}.play(&leave_with_a_command_under_way);
 }
 
 TEST_CASE("a turn ends after its limit, whatever was drawn meanwhile, and the next one has as long") {

@@ -39,6 +39,9 @@ std::string place_of_error(const std::string& text, const std::string& error) {
 }
 
 weft::status check(const v1::Topology& t, const std::string& name) {
+  if (t.listen().empty()) {
+    return weft::invalid_argument(name + ": 'listen' is missing: where players connect, such as \"127.0.0.1:7000\"");
+  }
   for (const auto& [what, place] :
        {std::pair{"gate", &t.gate()}, {"lobby", &t.lobby()}, {"cards", &t.cards()}, {"chat", &t.chat()}}) {
     if (!place->local() || place->address().empty()) continue;
@@ -70,7 +73,6 @@ weft::result<v1::Topology> read_topology(const std::string& file) {
 }
 
 v1::Topology with_defaults(v1::Topology t) {
-  if (t.listen().empty()) t.set_listen("127.0.0.1:7000");
   if (t.turn_ms() == 0) t.set_turn_ms(30'000);
   if (t.chat_limit_ms() == 0) t.set_chat_limit_ms(1'000);
   for (auto* l : {t.mutable_card_commands(), t.mutable_chat_lines()}) {

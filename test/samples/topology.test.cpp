@@ -16,15 +16,29 @@ TEST_SUITE("topology") {
   }
 
   TEST_CASE("a place that is local and has an address is an error that names it") {
-    const auto t = lobby::parse_topology(R"({"chat": {"local": true, "address": "127.0.0.1:1"}})", "file.json");
+    const auto t = lobby::parse_topology(R"({"listen": "x", "chat": {"local": true, "address": "127.0.0.1:1"}})", "file.json");
     CHECK(t.status() == weft::invalid_argument("file.json: 'chat' must be either local or have an address"));
   }
 
+  TEST_CASE("a topology that does not say where players connect is an error that says so") {
+    CHECK(lobby::parse_topology("{}", "file.json").status() ==
+          weft::invalid_argument("file.json: 'listen' is missing: where players connect, such as \"127.0.0.1:7000\""));
+  }
+
   TEST_CASE("a service without a place is local") {
-    const auto t = lobby::parse_topology("{}", "file.json");
+    const auto t = lobby::parse_topology(R"({"listen": "127.0.0.1:7000"})", "file.json");
     REQUIRE(t.ok());
     CHECK(t->chat().local());
     CHECK(t->turn_ms() == 30'000);
+  }
+
+  TEST_CASE("a limit that is not given has its default, next to one that is") {
+    const auto t = lobby::parse_topology(R"({"listen": "127.0.0.1:7000", "chatLines": {"running": 7}})", "file.json");
+    REQUIRE(t.ok());
+    CHECK(t->chat_lines().running() == 7);
+    CHECK(t->chat_lines().waiting() == 4'096);
+    CHECK(t->card_commands().running() == 4'096);
+    CHECK(t->saves().empty());
   }
 
   TEST_CASE("a file that cannot be read is named") {

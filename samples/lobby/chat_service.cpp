@@ -3,6 +3,8 @@
 #include <utility>
 #include <weft/runtime/ok.hpp>
 #include <weft/runtime/sleep.hpp>
+#include <weft/runtime/strand.hpp>
+#include <weft/runtime/worker.hpp>
 
 namespace lobby {
 
@@ -10,11 +12,19 @@ chat_service::chat_service(weft::runtime& rt, v1::Gate::client gate, weft::durat
     : service{rt, {.name = v1::Chat::full_name, .mailbox = 8'192}},
       delay_{delay},
       lines_{lines.running, lines.waiting},
-      events_{*this, gate} {}
+      events_{*this, gate} {
+  tick_every(longest_silence / 4);
+}
+
+void chat_service::on_tick(weft::duration) {
+  const auto now = strand().home().now();
+  std::erase_if(rooms_, [now](const auto& entry) { return now - entry.second.last_used >= longest_silence; });
+}
 
 weft::reply<v1::EnterReply> chat_service::Enter(v1::EnterRequest& request) {
   auto& room = rooms_[request.room()];
   room.people[request.player()] = request.name();
+  room.last_used = strand().home().now();
   v1::EnterReply reply;
   for (const auto& line : room.history) *reply.add_history() = line;
   co_return reply;
@@ -49,6 +59,7 @@ weft::reply<v1::SayReply> chat_service::Say(v1::SayRequest& request) {
   auto& line = *event.mutable_chat();
   line.set_room(request.room());
   line.set_line(++room.lines);
+  room.last_used = strand().home().now();
   line.set_name(room.people[request.player()]);
   line.set_text(std::move(*request.mutable_text()));
 

@@ -19,6 +19,9 @@ class chat_service final : public v1::Chat::service {
  public:
   static constexpr std::size_t history_lines = 50;
   static constexpr std::size_t longest_line = 500;
+  /// A room in which nobody has entered or said anything for so long is forgotten: perhaps those in it have gone while chat
+  /// could not be told. Whoever is there all the same enters with the next line.
+  static constexpr weft::duration longest_silence = std::chrono::hours{1};
 
   /// `delay`: how long Say takes to answer, to see what a slow chat does to the rest. `lines` limits those that are being
   /// said; coming and going is not limited by it.
@@ -28,11 +31,15 @@ class chat_service final : public v1::Chat::service {
   weft::reply<v1::ExitReply> Exit(v1::ExitRequest& request) override;
   weft::reply<v1::SayReply> Say(v1::SayRequest& request) override;
 
+ protected:
+  void on_tick(weft::duration) override;
+
  private:
   struct room {
     std::map<std::uint64_t, std::string> people;
     std::deque<v1::ChatEvent> history;
     std::uint64_t lines = 0;
+    weft::time_point last_used{};
   };
 
   weft::duration delay_;

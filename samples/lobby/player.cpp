@@ -70,13 +70,19 @@ weft::task<> player::on_card(v1::ClientMessage message, weft::lane chat) {
 
 weft::reply<v1::ServerMessage> player::answer_chat(v1::Say& say) {
   if (room_ == 0) co_return weft::failed_precondition("join a table first: its room is where you talk");
-  co_await weft::ok(make_sure_of_room());
   v1::SayRequest request;
   request.set_room(room_);
   request.set_player(id_);
   request.set_text(std::move(*say.mutable_text()));
+  co_await weft::ok(make_sure_of_room());
+  auto said = co_await services_.chat.Say(request, weft::within{services_.chat_limit});
+  if (said.code() == weft::code::not_found) {  // chat was started again and knows nobody
+    known_ = false;
+    co_await weft::ok(make_sure_of_room());
+    said = co_await services_.chat.Say(request, weft::within{services_.chat_limit});
+  }
   v1::ServerMessage out;
-  *out.mutable_say() = co_await weft::ok(services_.chat.Say(std::move(request), weft::within{services_.chat_limit}));
+  *out.mutable_say() = co_await weft::ok(std::move(said));
   co_return out;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 #include <weft/runtime/ok.hpp>
+#include <weft/runtime/sleep.hpp>
 #include <weft/test/world.hpp>
 
 #include "lobby/v1/gate.weft.fake.hpp"
@@ -70,7 +71,24 @@ weft::task<weft::status> talk_from_outside(parlour& p) {
   co_return weft::status{};
 }
 
+weft::task<weft::status> be_silent(parlour& p) {
+  co_await weft::ok(p.enter(1, "ann"));
+  co_await weft::ok(weft::sleep_for(chat_service::longest_silence - 1min));
+  co_await weft::ok(p.say(1, "one moment"));
+  co_await weft::ok(weft::sleep_for(chat_service::longest_silence - 1min));
+  co_await weft::ok(p.say(1, "another"));
+  co_await weft::ok(weft::sleep_for(2 * chat_service::longest_silence));
+  const auto too_late = co_await p.say(1, "good evening");
+  CHECK(too_late.code() == code::not_found);
+  co_return weft::status{};
+}
+
 }  // namespace
+
+TEST_CASE("a room in which nothing happens for an hour is forgotten") {
+  parlour p;
+  CHECK(p.w.run(be_silent(p)) == weft::status{});
+}
 
 TEST_CASE("a line goes to the gate once, in order, for however many are in the room") {
   parlour p;

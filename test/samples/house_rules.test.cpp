@@ -183,6 +183,19 @@ weft::task<weft::status> sit_down_while_chat_hangs(parlour& p) {
   co_return weft::status{};
 }
 
+weft::task<weft::status> talk_when_chat_is_new(parlour& p) {
+  auto players = co_await weft::ok(p.seat({"ann", "bob"}));
+  p.script.Say.once().fails(weft::not_found("player 1 is not in room 1"));
+  p.script.Say.returns({});
+  CHECK(code_of(co_await weft::ok(players[0].ask(say("good evening")))) == code::ok);
+  CHECK(p.script.Enter.calls().size() == 3);
+  p.script.Say.fails(weft::not_found("there is nothing here"));
+  const auto refused = co_await weft::ok(players[0].ask(say("good evening")));
+  CHECK(refused.error() == "there is nothing here");
+  CHECK(p.script.Say.calls().size() == 4);
+  co_return weft::status{};
+}
+
 weft::task<weft::status> talk_too_much(parlour& p) {
   p.script.Say.hangs();
   auto players = co_await weft::ok(p.seat({"ann", "bob"}));
@@ -285,6 +298,10 @@ TEST_CASE("a line is said in the room of the table at which it was said") { play
 
 TEST_CASE("who sat down while chat did not answer can talk once it does") {
   play(chat_is::scripted, &sit_down_while_chat_hangs);
+}
+
+TEST_CASE("who chat does not know any more is told to it again, once, with the line") {
+  play(chat_is::scripted, &talk_when_chat_is_new);
 }
 
 TEST_CASE("a sixth line is refused while five are on their way") { play(chat_is::scripted, &talk_too_much); }

@@ -60,7 +60,7 @@ weft::task<weft::status> write_scores(score_book* book, weft::scope& scope) {
 
 /// A lobby whose cards end games as a test wants.
 struct desk {
-  explicit desk(score_book& scores) : service{rt, cards, gate, {.scores = &scores}} {
+  explicit desk(score_book& book) : scores{book}, service{rt, cards, gate, {.scores = &book}} {
     cards.Open.returns({});
     gate.Push.returns({});
   }
@@ -92,6 +92,7 @@ struct desk {
     co_return score{told.games(), told.wins()};
   }
 
+  score_book& scores;
   weft::runtime rt;
   v1::Cards::fake cards{rt};
   v1::Gate::fake gate{rt};
@@ -131,6 +132,27 @@ weft::task<weft::status> leave_early(desk* d) {
   CHECK(ann.wins == 0);
   const auto bob = co_await weft::ok(d->look_up("bob"));
   CHECK(bob.games == 0);
+  co_return weft::status{};
+}
+
+weft::task<> retire_in_a_hurry(desk* d, weft::scope& scope) {
+  v1::OutcomeReply ends;
+  ends.add_players(1);
+  v1::QuitReply late;
+  late.set_was_over(true);
+  d->cards.Outcome.delays(50ms).returns(ends);
+  d->cards.Quit.returns(late);
+  CHECK((co_await d->sit_down("ann", 2)).ok());
+  CHECK((co_await d->sit_down("bob", 2)).ok());
+  auto retired = scope.start(d->service.retire(guest::patience));
+  for (std::uint64_t player : {1, 2}) CHECK((co_await d->log_out(player, false)).ok());
+  CHECK(co_await std::move(retired));
+  const auto ann = co_await d->scores.load("ann");
+  CHECK(ann->games == 1);
+}
+
+weft::task<weft::status> retire_after_a_game(desk* d) {
+  co_await weft::with_scope(&retire_in_a_hurry, d);
   co_return weft::status{};
 }
 
@@ -232,6 +254,8 @@ TEST_SUITE("score book") {
   TEST_CASE("who is there when a game ends has played it, and one of them has won") { at_a_desk(&play_to_the_end); }
 
   TEST_CASE("who leaves a game that goes on has lost it, but not when the server stops") { at_a_desk(&leave_early); }
+
+  TEST_CASE("a lobby that retires waits for the scores of the last game") { at_a_desk(&retire_after_a_game); }
 
   TEST_CASE("a lobby that is started again knows what was played before") {
     const temporary_file file{""};

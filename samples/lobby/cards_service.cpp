@@ -8,8 +8,6 @@
 #include <weft/runtime/sleep.hpp>
 #include <weft/runtime/with_timeout.hpp>
 
-#include "lobby/task_name.hpp"
-
 namespace lobby {
 namespace {
 
@@ -72,7 +70,7 @@ weft::reply<v1::OpenReply> cards_service::Open(v1::OpenRequest& request) {
       request.table(), std::vector<std::uint64_t>(request.players().begin(), request.players().end()), request.seed());
   tables_.emplace(t->id, t);
   changed(*t);
-  start(&cards_service::watch_turns, this, t);
+  start("turns", &cards_service::watch_turns, this, t);
   co_return v1::OpenReply{};
 }
 
@@ -136,8 +134,7 @@ weft::task<weft::status> cards_service::write_journal() {
 
 // Moves for whoever does not, a limit from the beginning of each turn. Ends with the table.
 weft::task<> cards_service::watch_turns(std::shared_ptr<table> t) {
-  auto& task = co_await weft::current();
-  const task_name name{task, "turns of table " + std::to_string(t->id)};
+  co_await weft::annotate("table", t->id);
   while (t->game.phase() != game_phase::over) {
     t->turned.reset();
     const auto waited = co_await weft::with_timeout(turn_limit_, t->turned.wait());

@@ -8,7 +8,7 @@ namespace lobby {
 
 using namespace std::chrono_literals;
 
-void gate::welcome(std::unique_ptr<weft::link> link) { start(&gate::serve, this, std::move(link)); }
+void gate::welcome(std::unique_ptr<weft::link> link) { start("player", &gate::serve, this, std::move(link)); }
 
 weft::task<> gate::serve(std::unique_ptr<weft::link> link) {
   auto& task = co_await weft::current();

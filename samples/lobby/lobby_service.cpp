@@ -7,8 +7,6 @@
 #include <weft/runtime/sleep.hpp>
 #include <weft/runtime/with_timeout.hpp>
 
-#include "lobby/task_name.hpp"
-
 namespace lobby {
 
 using namespace std::chrono_literals;
@@ -47,7 +45,8 @@ weft::reply<v1::LoginReply> lobby_service::Login(v1::LoginRequest& request) {
   if (scores_ != nullptr && !names_.contains(name)) {
     const auto saved = co_await scores_->load(name);
     if (saved.code() == weft::code::cancelled) co_return saved.status();  // nobody waits: nobody could log out again
-    if (!saved.ok()) owner().log("the score of '" + name + "' was not loaded: " + saved.status().to_string());
+    if (!saved.ok())
+      owner().log(weft::severity::error, "the score of '" + name + "' was not loaded: " + saved.status().to_string());
     if (saved.ok()) {
       reply.set_games(saved->games);
       reply.set_wins(saved->wins);
@@ -166,7 +165,7 @@ weft::task<weft::status> lobby_service::begin_game(std::uint64_t table_id, std::
       if (sits(p, table_id)) names[p] = players_.at(p).name;
     }
     ++unsaved_games_;
-    start(&lobby_service::await_outcome, this, table_id, std::move(names));
+    start("outcome", &lobby_service::await_outcome, this, table_id, std::move(names));
   }
   // For those who have left: there was no game to quit yet. Cards may have opened one although no answer came.
   v1::QuitRequest quit;
@@ -232,7 +231,7 @@ weft::task<weft::status> lobby_service::quit_game(v1::QuitRequest quit, std::str
 // Saves the scores of those who are there at the end. A call lasts only so long, hence asks again.
 weft::task<> lobby_service::await_outcome(std::uint64_t table_id, std::map<std::uint64_t, std::string> names) {
   auto& task = co_await weft::current();
-  const task_name name{task, "outcome at table " + std::to_string(table_id)};
+  task.annotate("table", std::to_string(table_id));
   v1::OutcomeRequest request;
   request.set_table(table_id);
   while (!task.stopped()) {
@@ -251,7 +250,7 @@ weft::task<> lobby_service::await_outcome(std::uint64_t table_id, std::map<std::
 weft::task<> lobby_service::save(std::string name, bool won) {
   if (scores_ == nullptr) co_return;
   const auto saved = co_await weft::shield(scores_->add(name, won), 5s);
-  if (!saved.ok()) owner().log("a game of '" + name + "' was not saved: " + saved.to_string());
+  if (!saved.ok()) owner().log(weft::severity::error, "a game of '" + name + "' was not saved: " + saved.to_string());
 }
 
 }  // namespace lobby

@@ -17,7 +17,7 @@ constexpr std::size_t any_number = 1 << 20;
 }  // namespace
 
 player::player(gate& home, std::unique_ptr<weft::link> link, const player_services& services, weft::context& task)
-    : gate_{home}, link_{std::move(link)}, services_{services}, in_dumps_{task, "player, not logged in"} {}
+    : gate_{home}, link_{std::move(link)}, services_{services}, task_{task} {}
 
 // [loop]
 weft::task<> player::run(weft::scope& scope) {
@@ -171,7 +171,7 @@ weft::reply<v1::ServerMessage> player::login(v1::LoginRequest& request) {
   *out.mutable_login() = co_await weft::ok(weft::shield(services_.lobby.Login(request), 2s));
   id_ = out.login().player();
   name_ = request.name();
-  in_dumps_.become("player " + name_);
+  task_.annotate("player", name_);
   gate_.enter(id_, *this);
   co_return out;
 }

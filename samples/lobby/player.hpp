@@ -8,7 +8,6 @@
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/task.hpp>
 
-#include "lobby/task_name.hpp"
 #include "lobby/v1/cards.weft.hpp"
 #include "lobby/v1/chat.weft.hpp"
 #include "lobby/v1/link.pb.h"
@@ -37,7 +36,7 @@ class player {
   static constexpr std::size_t chat_limit = 4;
   static constexpr std::size_t room_changes = 8;
 
-  /// `task`, whose frame it lives in, is named after the player.
+  /// `task` is the player's own: its lines in dumps and logs say whose.
   player(gate& home, std::unique_ptr<weft::link> link, const player_services& services, weft::context& task);
 
   /// Until the player is gone or the server stops; then everything under way is cancelled.
@@ -66,7 +65,7 @@ class player {
   player_services services_;
   std::uint64_t id_ = 0;  // after login
   std::string name_;
-  task_name in_dumps_;
+  weft::context& task_;
   std::uint64_t table_ = 0;  // while at one
   bool cut_short_ = false;   // by the server, which stops
 

@@ -10,8 +10,6 @@
 #include <weft/runtime/sync_wait.hpp>
 #include <weft/runtime/visit.hpp>
 
-#include "lobby/task_name.hpp"
-
 namespace lobby {
 
 using namespace std::chrono_literals;
@@ -119,13 +117,11 @@ weft::status process::start() {
   auto listener = weft::tcp_listen(io_, gate_->strand(), t.listen(), gate::connection);
   if (!listener.ok()) return listener.status();
   listener_ = std::move(*listener);
-  gate_->start(&process::accept_players, this);
+  gate_->start("way in for players", &process::accept_players, this);
   return {};
 }
 
 weft::task<> process::accept_players() {
-  auto& task = co_await weft::current();
-  const task_name name{task, "way in for players"};
   while (auto link = co_await listener_->accept()) gate_->welcome(std::move(link));
 }
 

@@ -3,12 +3,10 @@
 #include <utility>
 #include <weft/runtime/sleep.hpp>
 
-#include "lobby/task_name.hpp"
-
 namespace lobby {
 
 push_queue::push_queue(weft::service& owner, v1::Gate::client gate) : gate_{gate} {
-  owner.start(&push_queue::send_in_order, this);
+  owner.start("events on their way to the gate", &push_queue::send_in_order, this);
 }
 
 void push_queue::push(const std::vector<std::uint64_t>& players, const v1::ServerMessage& event) {
@@ -29,8 +27,6 @@ void push_queue::put(v1::PushRequest request, const v1::ServerMessage& event) {
 }
 
 weft::task<> push_queue::send_in_order() {
-  auto& task = co_await weft::current();
-  const task_name name{task, "events on their way to the gate"};
   while (auto request = co_await waiting_.pop()) {
     const auto reply = co_await gate_.Push(std::move(*request));
     if (!reply.ok()) ++dropped_;

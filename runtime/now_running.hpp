@@ -12,7 +12,8 @@ class strand;
 
 /// What a worker runs at the moment: written by it, read by who looks at it from outside while it cannot answer.
 ///
-/// The worker's side is plain stores. The fields are read one after the other, so they belong together only where `entry`
+/// The worker's side is stores that cost nothing: release, so that who finds a strand or a name here sees what it was made
+/// of. The fields are read one after the other, so they belong together only where `entry`
 /// was the same before and after. A strand cannot go while its name is copied: `look` and `forget` take the lock, and a
 /// strand that is no longer in `strand_` cannot be found there again.
 class now_running {
@@ -24,15 +25,15 @@ class now_running {
     time_point since;  ///< When the worker last looked at its clock: at most 16 entries ago.
   };
 
-  void enter(const strand& s) noexcept { strand_.store(&s, std::memory_order_relaxed); }
+  void enter(const strand& s) noexcept { strand_.store(&s, std::memory_order_release); }
   void leave() noexcept { strand_.store(nullptr, std::memory_order_relaxed); }
   void next_entry() noexcept {
     entries_.store(entries_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     task_.store(nullptr, std::memory_order_relaxed);
   }
   /// `name` lives as long as the runtime.
-  void is_task(const char* name) noexcept { task_.store(name, std::memory_order_relaxed); }
-  const char* task() const noexcept { return task_.load(std::memory_order_relaxed); }
+  void is_task(const char* name) noexcept { task_.store(name, std::memory_order_release); }
+  const char* task() const noexcept { return task_.load(std::memory_order_acquire); }
   void looked_at_clock(time_point now) noexcept {
     since_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   }

@@ -18,3 +18,4 @@ install(FILES
   "${PROJECT_BINARY_DIR}/weftConfigVersion.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/weft_generate.cmake"
   DESTINATION "${package_dir}")
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/README.md" DESTINATION "${CMAKE_INSTALL_DOCDIR}")

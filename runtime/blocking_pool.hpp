@@ -113,6 +113,9 @@ class [[nodiscard]] blocking_call {
 #endif
   }
 
+  /// Drops it on purpose: it never runs.
+  void discard() noexcept { job_.reset(); }
+
   class awaiter final : detail::blocking_wait {
    public:
     awaiter(detail::blocking_threads& pool, std::shared_ptr<detail::blocking_job_of<R>> job, duration limit) noexcept

@@ -183,6 +183,8 @@ class keyed {
       co_return co_await make_(std::move(key));
     } catch (const std::exception& error) {
       co_return unknown_error(std::string{"making a service of keyed '"} + options_.name + "' threw: " + error.what());
+    } catch (...) {
+      co_return unknown_error(std::string{"making a service of keyed '"} + options_.name + "' threw");
     }
   }
 

@@ -70,6 +70,7 @@ class elsewhere final : visit_elsewhere, child<T> {
     auto& ctx = h.promise().ctx();
     begin(h, ctx, __builtin_return_address(0));
     this->own_context().limit_deadline(ctx.deadline());
+    this->own_context().inherit_annotations(ctx);
     if (ctx.stopped()) this->own_context().stop();
     child<T>::start(std::move(task_));  // published: nothing of *this is touched from here on
   }

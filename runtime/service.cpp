@@ -6,6 +6,7 @@
 #include <weft/runtime/misuse.hpp>
 #include <weft/runtime/spawn.hpp>
 #include <weft/runtime/sync_wait.hpp>
+#include <weft/runtime/visit.hpp>
 #include <weft/runtime/wait_cycle.hpp>
 #include <weft/runtime/with_timeout.hpp>
 #include <weft/runtime/worker.hpp>
@@ -24,8 +25,11 @@ service_call::service_call(service& to, const char* method) noexcept
 
 void service_call::run() noexcept {
   if (target != nullptr) return to_.arrived(*this);
+  auto& to = to_;
   came_from_afar();
-  if (auto s = to_.submit(*this); !s.ok()) to_.refuse(*this, std::move(s));
+  if (auto s = to.submit(*this); !s.ok()) to.refuse(*this, std::move(s));
+  to.doorway_->leave();
+  to.tell_progress();
 }
 
 void service_call::caller_gone() noexcept {
@@ -82,6 +86,7 @@ class service::ticker final : timer, work {
   }
   void queue() noexcept {
     waits_ = false;
+    if (queued_) return;
     queued_ = true;
     service_.strand_->post(*this);
   }
@@ -129,6 +134,13 @@ service::service(runtime& rt, service_options options)
 }
 
 service::~service() {
+  // What other workers sent and nobody awaits any more is still to be refused.
+  while (!doorway_->try_close() && worker::current() == nullptr && visit(strand_->home(), [] {})) {
+  }
+  if (!doorway_->try_close()) {
+    misuse(std::string{"service '"} + options_.name +
+           "' was destroyed while calls are on their way to it from other workers: stop it first");
+  }
   if (running_ != 0 || own_tasks_ != 0 || !mailbox_.empty() || arriving_ + arriving_own_ != 0) {
     misuse(std::string{"service '"} + options_.name + "' was destroyed with " + std::to_string(running_ + own_tasks_) +
            " calls and tasks running and " + std::to_string(mailbox_.size() + arriving_ + arriving_own_) +
@@ -204,7 +216,12 @@ std::uint32_t& service::arriving(const service_call& c) noexcept {
 
 status service::submit(service_call& c) noexcept {
   // From another worker: to this one's inbox, not to the strand's queue, where it would wait its turn without a limit.
-  if (!on_home()) return strand_->home().submit(c) ? status{} : unavailable("the runtime has ended");
+  if (!on_home()) {
+    if (!c.let_in_ && !doorway_->enter()) return stopped_error();
+    if (strand_->home().submit(c)) return {};
+    doorway_->leave();
+    return unavailable("the runtime has ended");
+  }
   c.mode_ = mode_of(c);
   if (c.kind_ == service_call::kind::call) {
     if (auto s = admit(c); !s.ok()) return s;
@@ -218,6 +235,7 @@ status service::submit(service_call& c) noexcept {
 
 void service::refuse(service_call& c, status why) noexcept {
   c.stage_ = service_call::stage::done;
+  if (c.kind_ == service_call::kind::background) log_not_started(why);
   c.refused(std::move(why));
 }
 
@@ -254,6 +272,7 @@ void service::enqueue(service_call& c) noexcept {
   mailbox_.push_back(&c);
   if (mailbox_.size() == report_at_) report_mailbox();
   c.queued_ = true;
+  if (c.caller_gone_) ++abandoned_waiting_;
   if (c.mode_ == reentrancy::interleaved) ++waiting_interleaved_;
   if (c.lineage_) ++waiting_descendants_;
 }
@@ -388,14 +407,17 @@ const context* service::blocker_of(const service_call& c) const noexcept {
 
 void service::tell_progress() noexcept {
   if (running_ != 0 || arriving_ + arriving_own_ != 0 || !mailbox_.empty() || start_more_.queued) return;
-  if (retiring_ && !stopping_ && played_out()) played_out_.set();
+  if (retiring_ && !stopping_ && played_out()) {
+    stopping_ = true;
+    played_out_.set();
+  }
   if (!stopping_ || observers_ != 0) return;
   tasks_.stop();
   if (ticker_) {
     ticker_->end();
     if (ticker_->queued()) return;  // it tells again
   }
-  if (own_tasks_ == 0) stopped_.set();
+  if (own_tasks_ == 0 && doorway_->try_close()) stopped_.set();
 }
 
 void service::begin_stop(stop_mode mode) noexcept {

@@ -51,6 +51,8 @@ class service_call : public work {
 
   /// Before it is submitted.
   void becomes(kind k) noexcept;
+  /// Before it is submitted, from another worker: its caller has entered the service's doorway for it.
+  void is_let_in() noexcept { let_in_ = true; }
   /// Before it is submitted: what it weighs in the mailbox.
   void weighs(std::size_t bytes) noexcept { bytes_ = bytes; }
   /// What the calls that this handler makes descend from. On its strand.
@@ -95,6 +97,7 @@ class service_call : public work {
   kind kind_ = kind::call;
   reentrancy mode_ = reentrancy::interleaved;
   bool queued_ = false;  // in the mailbox
+  bool let_in_ = false;  // counted in the doorway before it was submitted
   bool caller_gone_ = false;
 };
 

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 #include <weft/runtime/call.hpp>
+#include <weft/runtime/doorway.hpp>
 #include <weft/runtime/event.hpp>
 #include <weft/runtime/runtime.hpp>
 #include <weft/runtime/service_call.hpp>
@@ -96,7 +97,8 @@ class service {
   status send(F f, call_options options = {}) {
     return call(std::move(f), options).send();
   }
-  /// The same, with a ticket to await it by, later, by whoever holds a copy: see `ticket`. On a worker.
+  /// The same, with a ticket to await it by, later, by whoever holds a copy: see `ticket`. On a worker. It carries no
+  /// annotations: it is the service's own work from here on.
   template <class F>
   auto post(F f, call_options options = {});
   /// The value of the ticket with this number, `R` being the value it yields (for a function
@@ -145,7 +147,8 @@ class service {
 
   /// On the strand, between handlers; `dt` is the time since the last tick. Must not throw.
   virtual void on_tick(duration dt);
-  /// While it retires: whether calls of this method are still taken, because what is in progress needs them.
+  /// While it retires: whether calls of this method are still taken, because what is in progress needs them. Asked on the
+  /// service's worker, between entries of its strand.
   virtual bool plays_on(std::string_view method) const;
   /// While it retires: whether nothing is in progress any more. Asked after each handler, own task and tick.
   virtual bool played_out() const;
@@ -216,6 +219,7 @@ class service {
 
   runtime& owner_;
   service_options options_;
+  const std::shared_ptr<doorway> doorway_ = std::make_shared<doorway>();
   std::unique_ptr<weft::strand> own_strand_;
   weft::strand* strand_;
   context handlers_;  // parents of the running handlers and of the service's own tasks; in the tree while there are any

@@ -73,7 +73,11 @@ class strand {
   work& pop() noexcept {
     const bool turn_of_rest = due_in_a_row_ == most_due_in_a_row && queue_.head != nullptr;
     auto& from = due_.head != nullptr && !turn_of_rest ? due_ : queue_;
-    due_in_a_row_ = &from == &due_ ? due_in_a_row_ + 1 : 0;
+    if (&from == &queue_) {
+      due_in_a_row_ = 0;
+    } else if (due_in_a_row_ < most_due_in_a_row) {
+      ++due_in_a_row_;
+    }
     auto& w = *from.head;
     from.head = w.next;
     return w;

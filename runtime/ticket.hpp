@@ -9,17 +9,22 @@
 #include <weft/runtime/event.hpp>
 #include <weft/runtime/local_call.hpp>
 #include <weft/runtime/misuse.hpp>
+#include <weft/runtime/sleep.hpp>
 
 namespace weft {
 
 /// What stands behind a ticket, whatever its type. On the service's worker, except where it says otherwise.
 class ticket_base {
  public:
-  ticket_base(std::uint64_t serial, const void* type) noexcept : serial_{serial}, type_{type} {}
+  ticket_base(service& at, std::uint64_t serial, const void* type) noexcept
+      : home_{at.strand().home()}, doorway_{at.doorway_}, serial_{serial}, type_{type} {}
   ticket_base(const ticket_base&) = delete;
   ticket_base& operator=(const ticket_base&) = delete;
   virtual ~ticket_base() = default;
 
+  /// The service's worker, and its doorway, which tells whether the service is still there: a ticket may outlive it.
+  worker& home() const noexcept { return home_; }
+  weft::doorway& doorway() const noexcept { return *doorway_; }
   std::uint64_t serial() const noexcept { return serial_; }  // any thread
   /// Tells types of values apart.
   const void* type() const noexcept { return type_; }
@@ -33,13 +38,19 @@ class ticket_base {
  protected:
   // The service forgets the oldest of those that are done.
   void finish(service& at) noexcept {
+    finish_unseen();
+    at.ticket_done(serial_);
+  }
+  // The service never saw it. On the poster's worker.
+  void finish_unseen() noexcept {
     settled_.store(true, std::memory_order_release);
     done_.set();
-    at.ticket_done(serial_);
   }
   static void keep(service& at, std::shared_ptr<ticket_base> t) { at.keep(std::move(t)); }
 
  private:
+  worker& home_;
+  const std::shared_ptr<weft::doorway> doorway_;
   const std::uint64_t serial_;
   const void* const type_;
   event done_;
@@ -53,25 +64,33 @@ template <class R>
 class posted_call : public handler_call<R>, public ticket_base, timer {
  public:
   posted_call(service& to, std::uint64_t serial) noexcept
-      : handler_call<R>{to, "post"}, ticket_base{serial, &type_of<R>} {}
+      : handler_call<R>{to, "post"}, ticket_base{to, serial, &type_of<R>} {}
 
   /// On the poster's worker. Can be found by number from then on, by whoever is told of it.
   void submit(std::shared_ptr<posted_call> self, time_point deadline) {
     self_ = self;
     this->own_context().limit_deadline(deadline);
     auto& to = this->to();
-    if (worker::current() == &to.strand().home()) keep(to, std::move(self));
-    if (auto s = to.submit(*this); !s.ok()) refused(std::move(s));
+    const bool at_home = worker::current() == &home();
+    if (at_home) came_from_afar();
+    if (auto s = to.submit(*this); !s.ok()) {
+      if (at_home) return refused(std::move(s));
+      kept_.emplace(std::move(s));
+      finish_unseen();
+      self_.reset();
+    }
   }
 
-  /// A call that yields the outcome.
+  /// A call that yields the outcome, from another worker. Requires: its doorway was entered.
   static call<R> watch(std::shared_ptr<posted_call> posted) {
     auto& to = posted->to();
-    return to.as_kind(
-        service_call::kind::observer, "wait for a ticket", [posted = std::move(posted)] { return when_done(posted); },
-        within{duration::max()});
+    auto watched = [posted = std::move(posted)] { return when_done(posted); };
+    auto* operation = new function_call<decltype(watched)>{to, "wait for a ticket", std::move(watched)};
+    operation->becomes(service_call::kind::observer);
+    operation->is_let_in();
+    return call<R>{held_call<R>{operation}, within{duration::max()}};
   }
-  /// On the service's strand.
+  /// On the service's worker.
   static reply<R> when_done(std::shared_ptr<posted_call> posted) {
     if (auto s = co_await posted->done().wait(); !s.ok()) co_return s;
     co_return posted->outcome_kept();
@@ -80,15 +99,14 @@ class posted_call : public handler_call<R>, public ticket_base, timer {
   /// Requires: settled.
   const result<R>& outcome_kept() const noexcept { return *kept_; }
 
- protected:
-  void begin_time() noexcept {
-    const auto deadline = this->own_context().deadline();
-    if (deadline != never) this->to().strand().home().timers().arm(*this, deadline);
-  }
-
  private:
-  void came_from_afar() override { keep(this->to(), self_); }
+  void came_from_afar() override {
+    keep(this->to(), self_);
+    const auto deadline = this->own_context().deadline();
+    if (deadline != never) home().timers().arm(*this, deadline);
+  }
   void refused(status why) noexcept override {
+    timer::cancel();
     settle(std::move(why));
     self_.reset();
   }
@@ -117,10 +135,7 @@ class posted_function final : public posted_call<R> {
   posted_function(service& to, std::uint64_t serial, F f) : posted_call<R>{to, serial}, function_{std::move(f)} {}
 
  private:
-  reply<R> make_handler() override {
-    this->begin_time();
-    return as_handler<F, R>(std::move(function_));
-  }
+  reply<R> make_handler() override { return as_handler<F, R>(std::move(function_)); }
   F function_;
 };
 
@@ -147,7 +162,13 @@ class ticket {
  private:
   static reply<R> outcome_of(std::shared_ptr<detail::posted_call<R>> posted) {
     if (posted->settled()) co_return posted->outcome_kept();
-    co_return co_await detail::posted_call<R>::watch(posted);
+    auto& ctx = co_await current();
+    if (&ctx.home().home() == &posted->home()) co_return co_await detail::posted_call<R>::when_done(posted);
+    if (!posted->doorway().enter())
+      co_return posted->outcome_kept();  // the service has stopped, after this was settled
+    auto watching = detail::posted_call<R>::watch(posted);
+    watching.begin(ctx);
+    co_return co_await std::move(watching);
   }
 
   std::shared_ptr<detail::posted_call<R>> posted_;

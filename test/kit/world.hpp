@@ -51,7 +51,8 @@ struct world_parts {
 ///     w.advance(15s);                   // what is due in the next 15 s happens
 ///     CHECK(peek(t, [&] { return t.turn(); }) == 2);
 ///
-/// Use it on one thread. Services and strands made on it are destroyed before it, as with every runtime.
+/// Use it on one thread. Services and strands made on it are destroyed before it, as with every runtime. What blocks until
+/// something has happened (`stop_and_wait`) lets no time pass: where that has to, `w.run(table.stop())`.
 class world : protected detail::world_parts, public weft::runtime {
  public:
   explicit world(world_options options = {});

@@ -13,8 +13,12 @@
 #include <tuple>
 #include <vector>
 #include <weft/runtime/blocking_pool.hpp>
+#include <weft/runtime/limit.hpp>
 #include <weft/runtime/ok.hpp>
+#include <weft/runtime/queue.hpp>
 #include <weft/runtime/scope.hpp>
+#include <weft/runtime/select.hpp>
+#include <weft/runtime/sleep.hpp>
 #include <weft/runtime/spawn.hpp>
 #include <weft/runtime/sync_wait.hpp>
 #include <weft/runtime/with_timeout.hpp>
@@ -49,6 +53,8 @@ struct gate {
     };
   }
 };
+
+weft::task<> slow(weft::duration d) { std::ignore = co_await weft::sleep_for(d); }
 
 }  // namespace
 
@@ -420,5 +426,30 @@ TEST_SUITE("blocking_pool") {
     CHECK(counted.ran == ran);
     CHECK(counted.accepted == counted.ran + counted.skipped);
     CHECK(p.waiting() == 0);
+  }
+
+  TEST_CASE("a job that a select does not need never runs") {
+    test::virtual_time t;
+    weft::blocking_pool<int> pool{[] { return 1; }, {.threads = 1}};
+    weft::queue<int> q{4};
+    t.run([](weft::queue<int>* q, weft::blocking_pool<int>* pool) -> weft::task<> {
+      CHECK(q->try_push(1).ok());
+      auto r = co_await weft::select(*q, pool->run([](int&) { return 2; }));
+      CHECK(r.ok());
+    }(&q, &pool));
+  }
+
+  TEST_CASE("a job that a limit refuses never runs") {
+    test::virtual_time t;
+    weft::blocking_pool<int> pool{[] { return 1; }, {.threads = 1}};
+    weft::limit l{1, 0};
+    t.run(weft::with_scope(
+        [](weft::limit* l, weft::blocking_pool<int>* pool, weft::scope& scope) -> weft::task<> {
+          auto first = scope.start(l->run([] { return slow(10ms); }));
+          std::ignore = co_await weft::sleep_for(1ms);
+          auto r = co_await l->run(pool->run([](int&) { return 2; }));
+          CHECK(r.code() == weft::code::resource_exhausted);
+        },
+        &l, &pool));
   }
 }

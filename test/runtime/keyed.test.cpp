@@ -9,6 +9,7 @@
 #include <weft/runtime/keyed.hpp>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/when_all.hpp>
+#include <weft/runtime/with_timeout.hpp>
 
 #include "../support/virtual_time.hpp"
 
@@ -61,6 +62,10 @@ weft::task<int> visit(rooms* all, int id) {
   auto n = co_await held->call(count);
   co_return *n;
 }
+
+struct plain_room : weft::service {
+  explicit plain_room(weft::runtime& rt) : service{rt, {.name = "room"}} {}
+};
 
 }  // namespace
 
@@ -155,5 +160,18 @@ TEST_SUITE("keyed") {
           CHECK(f->saved[1] == 1);
         },
         &f));
+  }
+
+  TEST_CASE("a maker that throws what is no exception makes nothing, and is tried again") {
+    test::virtual_time t;
+    using rooms_by_id = weft::keyed<int, plain_room>;
+    rooms_by_id rooms{t.rt, [](int) -> weft::reply<std::unique_ptr<plain_room>> {
+                        throw 42;
+                        co_return weft::not_found("");
+                      }};
+    auto r = t.run(weft::with_timeout(10s, rooms.activate(1)));
+    CHECK(r.code() == weft::code::unknown);
+    CHECK(rooms.size() == 0);
+    t.run(rooms.stop());
   }
 }

@@ -6,10 +6,12 @@
 #include <tuple>
 #include <vector>
 #include <weft/runtime/log.hpp>
+#include <weft/runtime/run_on.hpp>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/service.hpp>
 #include <weft/runtime/snapshot.hpp>
 #include <weft/runtime/spawn.hpp>
+#include <weft/test/world.hpp>
 
 #include "../support/virtual_time.hpp"
 
@@ -129,5 +131,23 @@ TEST_SUITE("log") {
     REQUIRE(all.workers[0].tasks.size() == 1);
     CHECK(all.workers[0].tasks[0].annotations == std::vector<std::pair<std::string, std::string>>{{"player", "7"}});
     CHECK(weft::to_string(all).find(", player=7\n") != std::string::npos);
+  }
+
+  TEST_CASE("what was annotated goes along with run_on and calls") {
+    std::vector<std::string> lines;
+    weft::test::world w{{.log = [&lines](const weft::log_record& r) { lines.push_back(weft::to_string(r)); }}};
+    weft::strand other{w, {.name = "other"}};
+    weft::service s{w, {.name = "s"}};
+    w.run([](weft::strand* other, weft::service* s) -> weft::task<> {
+      co_await weft::annotate("player", 7);
+      const auto say = []() -> weft::task<weft::status> {
+        weft::log(co_await weft::current(), weft::severity::info, "here");
+        co_return weft::status{};
+      };
+      CHECK((co_await weft::run_on(*other, say)).ok());
+      CHECK((co_await s->call(say)).ok());
+    }(&other, &s));
+    for (const auto& l : lines) CHECK_MESSAGE(l.find("player=7") != std::string::npos, l);
+    w.run(s.stop());
   }
 }

@@ -2,12 +2,14 @@
 
 #include <atomic>
 #include <latch>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <tuple>
 #include <vector>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/service.hpp>
+#include <weft/runtime/spawn.hpp>
 #include <weft/runtime/when_all.hpp>
 #include <weft/runtime/with_timeout.hpp>
 
@@ -41,6 +43,21 @@ struct fixture : test::virtual_time {
   ~fixture() override { run(service.stop(weft::stop_mode::abort)); }
   counter service;
 };
+
+// A call whose caller is stopped between `submit` and its turn on the strand.
+weft::task<> abandon_on_its_way(weft::service* s, weft::scope* scope) {
+  auto late = scope->start(s->call([] {}, weft::within{1s}));
+  auto stopper = scope->start(
+      [](weft::started<weft::result<weft::unit>>* late) -> weft::task<> {
+        late->stop();
+        co_return;
+      },
+      &late);
+  co_await std::move(stopper);
+  CHECK((co_await std::move(late)).code() == weft::code::cancelled);
+}
+
+weft::task<> slow(weft::duration d) { std::ignore = co_await weft::sleep_for(d); }
 
 }  // namespace
 
@@ -325,5 +342,73 @@ TEST_SUITE("service") {
     CHECK(completed == 20 * 200);
     s.stop_and_wait();
     CHECK(s.running() == 0);
+  }
+
+  TEST_CASE("a call that was abandoned on its way to the mailbox keeps nobody out") {
+    test::virtual_time t;
+    weft::service s{t.rt, {.reentrancy = weft::reentrancy::exclusive, .mailbox = 1}};
+    t.run(weft::with_scope(
+        [](weft::service* s, weft::scope& scope) -> weft::task<> {
+          auto blocker = scope.start(s->call([] { return slow(100ms); }));
+          co_await weft::yield{};
+          co_await weft::yield{};
+          co_await abandon_on_its_way(s, &scope);
+          co_await weft::yield{};
+          CHECK(s->waiting() == 1);
+          CHECK((co_await s->call([] {}, weft::within{1s})).code() == weft::code::ok);
+          CHECK((co_await std::move(blocker)).ok());
+        },
+        &s));
+    t.run(s.stop());
+  }
+
+  TEST_CASE("after one was abandoned on its way, calls that are abandoned in the mailbox keep nobody out either") {
+    test::virtual_time t;
+    weft::service s{t.rt, {.reentrancy = weft::reentrancy::exclusive, .mailbox = 1}};
+    t.run(weft::with_scope(
+        [](weft::service* s, weft::scope& scope) -> weft::task<> {
+          {
+            auto blocker = scope.start(s->call([] { return slow(100ms); }));
+            co_await weft::yield{};
+            co_await weft::yield{};
+            co_await abandon_on_its_way(s, &scope);
+            CHECK((co_await std::move(blocker)).ok());
+            co_await slow(100ms);
+            CHECK(s->waiting() == 0);
+          }
+          auto blocker = scope.start(s->call([] { return slow(100ms); }));
+          co_await weft::yield{};
+          co_await weft::yield{};
+          CHECK((co_await s->call([] {}, weft::within{10ms})).code() == weft::code::deadline_exceeded);
+          CHECK(s->waiting() == 1);
+          CHECK((co_await s->call([] {}, weft::within{1s})).code() == weft::code::ok);
+          CHECK((co_await std::move(blocker)).ok());
+        },
+        &s));
+    t.run(s.stop());
+  }
+
+  TEST_CASE("once it has stopped, calls from another worker are refused there, however busy its own is") {
+    weft::runtime rt{{.workers = 2}};
+    weft::strand shared{rt, {.name = "shared"}}, there{rt, {.name = "there", .worker = 1}};
+    auto s = std::make_unique<weft::service>(rt, weft::service_options{.name = "gone", .strand = &shared});
+    s->stop_and_wait();
+    std::latch busy{1}, go{1}, refused{1};
+    const auto hold = [](std::latch* busy, std::latch* go) -> weft::task<> {
+      busy->count_down();
+      go->wait();
+      co_return;
+    };
+    REQUIRE(weft::spawn(shared, "busy", hold, &busy, &go));
+    busy.wait();
+    const auto call = [](weft::service* s, std::latch* refused) -> weft::task<> {
+      auto nothing = [] {};
+      CHECK((co_await s->call(nothing)).status() == weft::unavailable("service 'gone' is stopped"));
+      refused->count_down();
+    };
+    REQUIRE(weft::spawn(there, "caller", call, s.get(), &refused));
+    refused.wait();
+    s.reset();  // nothing is on its way to it
+    go.count_down();
   }
 }

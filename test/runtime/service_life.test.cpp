@@ -8,6 +8,8 @@
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/service.hpp>
 #include <weft/runtime/with_timeout.hpp>
+#include <weft/test/doctest.hpp>
+#include <weft/test/seeds.hpp>
 
 #include "../support/virtual_time.hpp"
 
@@ -59,6 +61,13 @@ struct rooms : weft::service {
 weft::task<> open_rooms(rooms* r, int n) {
   for (int i = 0; i < n; ++i) CHECK((co_await r->call([r] { return r->open(); })).ok());
 }
+
+struct rooms_in_play : weft::service {
+  explicit rooms_in_play(weft::runtime& rt) : service{rt, {.name = "rooms"}} {}
+  bool plays_on(std::string_view) const override { return true; }
+  bool played_out() const override { return hands == 0; }
+  int hands = 0;
+};
 
 }  // namespace
 
@@ -171,5 +180,57 @@ TEST_SUITE("retire") {
     CHECK(t.run(r.retire(1h)));
     CHECK(t.clock.now() - begin <= 5ms);
     CHECK(r.saved == 0);
+  }
+
+  TEST_CASE("while a service retires, what comes when the last has played out is played out or refused, never cut") {
+    int cut = 0;
+    int not_retired = 0;
+    weft::test::for_seeds(300, [&](weft::test::world& w) {
+      rooms_in_play r{w};
+      r.hands = 1;
+      bool retired = false;
+      w.run(weft::with_scope(
+          [](rooms_in_play* r, bool* retired, int* cut, weft::scope& scope) -> weft::task<> {
+            auto done = scope.start(r->retire(10s));
+            std::ignore = co_await weft::sleep_for(10ms);
+            CHECK((co_await r->call([r] { --r->hands; })).ok());
+            auto next = co_await r->call([r]() -> weft::task<weft::status> {
+              ++r->hands;
+              auto s = co_await weft::sleep_for(10ms);
+              --r->hands;
+              co_return s;
+            });
+            if (next.code() != weft::code::ok && next.code() != weft::code::unavailable) ++*cut;
+            *retired = co_await std::move(done);
+          },
+          &r, &retired, &cut));
+      if (!retired) ++not_retired;
+    });
+    CHECK(cut == 0);
+    CHECK(not_retired == 0);
+  }
+
+  TEST_CASE("a tick that waits and a new period lose no work") {
+    test::virtual_time t;
+    ticking s{t.rt, {.name = "ticking", .reentrancy = weft::reentrancy::exclusive}};
+    int ran = 0;
+    s.tick_every(5ms);
+    t.run(weft::with_scope(
+        [](test::virtual_time* t, ticking* s, int* ran, weft::scope&) -> weft::task<> {
+          CHECK((co_await s->call([t, s, ran]() -> weft::task<> {
+                  std::ignore = co_await weft::sleep_for(20ms);  // a tick waits for the end of this handler
+                  s->tick_every(2ms);
+                  for (int i = 0; i < 6; ++i) std::ignore = s->strand().try_post([t] { t->clock.advance(1ms); });
+                  std::ignore = s->strand().try_post([s, ran] {  // ... behind the tick
+                    for (int i = 0; i < 10; ++i) std::ignore = s->strand().try_post([ran] { ++*ran; });
+                  });
+                  for (int i = 0; i < 6; ++i) std::ignore = s->strand().try_post([t] { t->clock.advance(1ms); });
+                })).ok());
+          std::ignore = co_await weft::sleep_for(100ms);
+        },
+        &t, &s, &ran));
+    CHECK(ran == 10);
+    CHECK(s.strand().queued_messages() == 0);
+    t.run(s.stop());
   }
 }

@@ -1,14 +1,19 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <thread>
 #include <vector>
 #include <weft/runtime/runtime.hpp>
 #include <weft/runtime/sleep.hpp>
+#include <weft/runtime/spawn.hpp>
 #include <weft/runtime/strand.hpp>
 
 #include "../support/virtual_time.hpp"
+
+using namespace std::chrono_literals;
 
 TEST_SUITE("strand") {
   TEST_CASE("messages run in the order in which they were posted") {
@@ -88,5 +93,22 @@ TEST_SUITE("strand") {
     rt.stop();
     CHECK(count == threads * each);
     CHECK(in_order);
+  }
+
+  TEST_CASE("what timers resume leaves one in nine to the rest, however long there was none") {
+    test::virtual_time t;
+    weft::strand s{t.rt};
+    std::vector<int> order;
+    for (int i = 0; i < 200; ++i) {
+      const auto sleeper = [](int i, weft::strand* s, std::vector<int>* order) -> weft::task<> {
+        std::ignore = co_await weft::sleep_for(5ms);
+        order->push_back(i);
+        if (i == 20) std::ignore = s->try_post([order] { order->push_back(-1); });
+      };
+      REQUIRE(weft::spawn(s, "sleeper", sleeper, i, &s, &order));
+    }
+    t.advance(10ms);
+    const auto at = std::find(order.begin(), order.end(), -1) - order.begin();
+    CHECK(at <= 21 + 9);
   }
 }

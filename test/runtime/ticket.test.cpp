@@ -1,11 +1,16 @@
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <latch>
 #include <memory>
 #include <stdexcept>
+#include <thread>
 #include <tuple>
 #include <vector>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/service.hpp>
+#include <weft/runtime/sleep.hpp>
+#include <weft/runtime/spawn.hpp>
 #include <weft/runtime/when_all.hpp>
 #include <weft/runtime/with_timeout.hpp>
 
@@ -27,6 +32,12 @@ weft::task<weft::result<int>> after(weft::duration d, int value) {
 }
 
 weft::task<weft::result<int>> await_copy(weft::ticket<int> t) { co_return co_await t; }
+
+struct stopped_clock final : weft::clock {
+  weft::time_point now() const noexcept override { return weft::time_point{1h}; }
+};
+
+weft::task<> slow(weft::duration d) { std::ignore = co_await weft::sleep_for(d); }
 
 }  // namespace
 
@@ -159,5 +170,60 @@ TEST_SUITE("ticket") {
     }(&s));
     CHECK(sum == 1'000);
     s.stop_and_wait();
+  }
+
+  TEST_CASE("a ticket is awaited on another worker while its service stops and goes") {
+    stopped_clock c;
+    weft::runtime rt{{.workers = 2, .time = &c}};
+    weft::strand here{rt, {.name = "here"}}, there{rt, {.name = "there", .worker = 1}};
+    auto s = std::make_unique<weft::service>(rt, weft::service_options{.name = "posted to"});
+    std::atomic<bool> asked{false};
+    std::atomic<const weft::ticket<int>*> given{nullptr};
+    std::latch both{2};
+    weft::result<int> got = weft::unavailable("nothing came");
+    weft::spawn(
+        here, "owner",
+        [](auto* s, auto* asked, auto* given, std::latch* both) -> weft::task<> {
+          auto t = (*s)->post([] { return 7; });
+          given->store(&t);
+          while (!asked->load()) std::this_thread::yield();  // this worker is busy; the other awaits meanwhile
+          co_await (*s)->stop();
+          s->reset();
+          both->count_down();
+        },
+        &s, &asked, &given, &both);
+    weft::spawn(
+        there, "waiter",
+        [](auto* given, auto* got, std::latch* both) -> weft::task<> {
+          while (given->load() == nullptr) std::this_thread::yield();
+          auto t = *given->load();
+          *got = co_await t;
+          both->count_down();
+        },
+        &given, &got, &both);
+    weft::spawn(
+        there, "teller",
+        [](auto* given, auto* asked) -> weft::task<> {
+          while (given->load() == nullptr) std::this_thread::yield();
+          asked->store(true);
+          co_return;
+        },
+        &given, &asked);
+    both.wait();
+    CHECK(got.ok());
+  }
+
+  TEST_CASE("a ticket whose limit passes in the mailbox is settled at its deadline") {
+    test::virtual_time t;
+    weft::service s{t.rt, {.reentrancy = weft::reentrancy::exclusive}};
+    t.run([](weft::service* s) -> weft::task<> {
+      const auto blocker = s->post([] { return slow(3s); });
+      const auto ticket = s->post([] { return 1; }, weft::within{1s});
+      const auto before = s->strand().home().now();
+      CHECK((co_await ticket).code() == weft::code::deadline_exceeded);
+      CHECK(s->strand().home().now() - before < 1100ms);
+      CHECK((co_await blocker).ok());
+    }(&s));
+    t.run(s.stop());
   }
 }

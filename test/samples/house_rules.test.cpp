@@ -33,6 +33,8 @@ constexpr auto chat_limit = 1s;
 enum class chat_is { slow, scripted };
 
 constexpr auto no_journal = 0ms;
+const std::vector<std::string> two{"ann", "bob"};
+const std::vector<std::string> three{"ann", "bob", "cid"};
 
 struct parlour {
   explicit parlour(chat_is which, weft::duration journal = no_journal, load most = {})
@@ -85,7 +87,7 @@ void play(chat_is which, weft::task<weft::status> (*script)(parlour&)) {
 bool says_it_is_over(const v1::ServerMessage& m) { return m.table().view().over(); }
 
 weft::task<weft::status> fall_asleep(parlour& p) {
-  auto players = co_await weft::ok(p.seat({"ann", "bob"}));
+  auto players = co_await weft::ok(p.seat(two));
   auto& bob = players[1];
   const auto dealt = co_await weft::ok(bob.next_table_event());
   CHECK(dealt.table().view().turn() == 0);
@@ -102,7 +104,7 @@ weft::task<weft::status> fall_asleep(parlour& p) {
 
 weft::task<weft::status> play_while_chat_hangs(parlour& p) {
   p.script.Say.hangs();
-  auto players = co_await weft::ok(p.seat({"ann", "bob"}));
+  auto players = co_await weft::ok(p.seat(two));
   auto& ann = players[0];
   const auto begin = p.w.now();
   const auto line = ann.send(say("is anybody there?"));
@@ -118,7 +120,7 @@ weft::task<weft::status> play_while_chat_hangs(parlour& p) {
 }
 
 weft::task<weft::status> leave_while_chat_hangs(parlour& p) {
-  auto players = co_await weft::ok(p.seat({"ann", "bob"}));
+  auto players = co_await weft::ok(p.seat(two));
   auto& ann = players[0];
   auto& bob = players[1];
   p.script.Say.hangs();
@@ -136,7 +138,7 @@ weft::task<weft::status> leave_while_chat_hangs(parlour& p) {
 }
 
 weft::task<weft::status> say_good_bye(parlour& p) {
-  auto players = co_await weft::ok(p.seat({"ann", "bob"}));
+  auto players = co_await weft::ok(p.seat(two));
   auto& ann = players[0];
   auto& bob = players[1];
   const auto begin = p.w.now();
@@ -174,7 +176,7 @@ weft::task<weft::status> talk_at_two_tables(parlour& p) {
 weft::task<weft::status> sit_down_while_chat_hangs(parlour& p) {
   p.script.Enter.once().hangs();
   p.script.Say.returns({});
-  auto players = co_await weft::ok(p.seat({"ann", "bob"}));
+  auto players = co_await weft::ok(p.seat(two));
   auto& ann = players[0];
   CHECK(code_of(co_await weft::ok(ann.ask(say("is anybody there?")))) == code::ok);
   const auto& entered = p.script.Enter.calls();
@@ -184,7 +186,7 @@ weft::task<weft::status> sit_down_while_chat_hangs(parlour& p) {
 }
 
 weft::task<weft::status> talk_when_chat_is_new(parlour& p) {
-  auto players = co_await weft::ok(p.seat({"ann", "bob"}));
+  auto players = co_await weft::ok(p.seat(two));
   p.script.Say.once().fails(weft::not_found("player 1 is not in room 1"));
   p.script.Say.returns({});
   CHECK(code_of(co_await weft::ok(players[0].ask(say("good evening")))) == code::ok);
@@ -198,7 +200,7 @@ weft::task<weft::status> talk_when_chat_is_new(parlour& p) {
 
 weft::task<weft::status> talk_too_much(parlour& p) {
   p.script.Say.hangs();
-  auto players = co_await weft::ok(p.seat({"ann", "bob"}));
+  auto players = co_await weft::ok(p.seat(two));
   auto& ann = players[0];
   for (std::size_t i = 0; i < 1 + player::chat_limit; ++i) ann.send(say("is anybody there?"));
   const auto refused = co_await weft::ok(ann.ask(say("hello?")));
@@ -209,7 +211,7 @@ weft::task<weft::status> talk_too_much(parlour& p) {
 
 // One of each runs, one waits, and the third is told so; after that there is room again.
 weft::task<weft::status> ask_for_too_much(parlour& p) {
-  auto players = co_await weft::ok(p.seat({"ann", "bob", "cid"}));
+  auto players = co_await weft::ok(p.seat(three));
   auto& cid = players.back();
   for (const auto& [message, why] : {std::pair{look_at_hand(), "journal: 1 run and 1 wait, which is the limit"},
                                      std::pair{say("good evening"), "chat: 1 run and 1 wait, which is the limit"}}) {
@@ -229,7 +231,7 @@ weft::task<weft::status> ask_for_too_much(parlour& p) {
 }
 
 weft::task<weft::status> leave_an_overload(parlour& p) {
-  auto players = co_await weft::ok(p.seat({"ann", "bob", "cid"}));
+  auto players = co_await weft::ok(p.seat(three));
   for (auto& one : players) {
     one.send(look_at_hand());
     one.send(say("good evening"));

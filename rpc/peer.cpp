@@ -4,6 +4,7 @@
 #include <grpc/grpc.h>
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <weft/rpc/detail/channel.hpp>
 #include <weft/runtime/misuse.hpp>
@@ -32,6 +33,17 @@ grpc::ChannelArguments arguments_for(const peer_options& options) {
   return arguments;
 }
 
+// Of a Unix socket there is none. gRPC takes a port modulo 65,536.
+bool has_port(const std::string& address) {
+  if (address.starts_with("unix")) return true;
+  const auto colon = address.rfind(':');
+  if (colon == std::string::npos) return false;
+  int port = 0;
+  const auto* const end = address.data() + address.size();
+  const auto [last, error] = std::from_chars(address.data() + colon + 1, end, port);
+  return error == std::errc{} && last == end && port > 0 && port <= 65'535;
+}
+
 }  // namespace
 
 bool is_local_address(const std::string& address) {
@@ -47,6 +59,7 @@ bool is_local_address(const std::string& address) {
 }
 
 peer::peer(rpc_runtime& rt, const std::string& address, const peer_options& options) : address_{address} {
+  if (!has_port(address)) misuse("peer '" + address + "': that is no address: \"host:port\", or \"unix:path\"");
   if (!is_local_address(address)) {
     misuse("peer '" + address + "': plain text is for loopback and Unix sockets only");
   }

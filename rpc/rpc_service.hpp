@@ -1,15 +1,18 @@
 #pragma once
 #include <memory>
 #include <span>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <weft/rpc/bytes.hpp>
 #include <weft/rpc/method.hpp>
+#include <weft/runtime/misuse.hpp>
 #include <weft/runtime/service.hpp>
 
 namespace weft {
 
 class rpc_service;
+class server;
 
 using call_holder = std::unique_ptr<call_operation, call_operation::holder>;
 
@@ -27,8 +30,17 @@ struct served_method {
 class rpc_service : public service {
  public:
   using service::service;
+  ~rpc_service() override {
+    if (offered_) {
+      misuse(std::string{"service '"} + name() + "' was destroyed while a server offers it: stop the server first");
+    }
+  }
   /// In the order of the .proto file.
   virtual std::span<const served_method> methods() const noexcept = 0;
+
+ private:
+  friend server;
+  bool offered_ = false;  // from the server's start to its stop
 };
 
 /// A call of one method of a service in this process, and the service's end of a call from another.

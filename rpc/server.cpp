@@ -285,6 +285,11 @@ server::server(rpc_runtime& rt, server_options options) : runtime_{rt}, options_
   rt.server_ = this;
 }
 
+int server::port(std::size_t n) const noexcept {
+  if (n >= ports_.size()) misuse("server::port or address: it has not started, or has fewer addresses");
+  return ports_[n];
+}
+
 server::~server() {
   stop();
   runtime_.server_ = nullptr;
@@ -292,6 +297,9 @@ server::~server() {
 
 void server::add(rpc_service& s) {
   if (state_) misuse("server::add after start: add every service before");
+  if (std::ranges::find(services_, &s) != services_.end()) {
+    misuse(std::string{"server::add: service '"} + s.name() + "' was added before");
+  }
   services_.push_back(&s);
 }
 
@@ -302,6 +310,7 @@ status server::start() {
   state_ = std::make_unique<state>(*this);
   auto outcome = state_->start();
   if (!outcome.ok()) state_.reset();
+  for (auto* s : services_) s->offered_ = outcome.ok();
   return outcome;
 }
 
@@ -310,6 +319,7 @@ void server::stop(duration grace) noexcept {
   if (worker::current() != nullptr) misuse("server::stop on a worker, which it would block: call it from main");
   state_->stop(grace);
   state_.reset();
+  for (auto* s : services_) s->offered_ = false;
 }
 
 }  // namespace weft

@@ -49,7 +49,7 @@ class server {
   status start();
 
   /// The port of the n-th address, after `start`.
-  int port(std::size_t n = 0) const noexcept { return ports_[n]; }
+  int port(std::size_t n = 0) const noexcept;
   /// "127.0.0.1:port", for peers in the same machine.
   std::string address() const { return "127.0.0.1:" + std::to_string(port()); }
 

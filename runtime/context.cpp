@@ -1,6 +1,7 @@
 #include <weft/runtime/context.hpp>
 
 #include <cassert>
+#include <string>
 #include <weft/runtime/config.hpp>
 #include <weft/runtime/misuse.hpp>
 #include <weft/runtime/strand.hpp>
@@ -19,7 +20,19 @@ void wait::suspend(std::coroutine_handle<> coroutine, context& ctx, void* where)
   ctx.waiting_ = this;
 }
 
+void context::must_be_home([[maybe_unused]] const char* what) const noexcept {
+#if WEFT_DEBUG
+  const auto* here = worker::current();
+  if (here == &strand_->home() || !strand_->home().threaded()) return;  // whoever pumps may do as its worker
+  misuse(std::string{what} + " of task '" + name_ + "' on strand '" + strand_->name() + "', which belongs to worker " +
+         std::to_string(strand_->home().index()) + ", was used from " +
+         (here != nullptr ? "worker " + std::to_string(here->index()) : std::string{"a thread that is no worker"}) +
+         ": post to the strand");
+#endif
+}
+
 void wait::finish() noexcept {
+  ctx_->must_be_home(what_);
   assert(!finished_ && "a wait was completed twice");
   finished_ = true;
   ctx_->waiting_ = nullptr;

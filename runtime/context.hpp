@@ -116,6 +116,9 @@ class context {
   template <class F>
   void for_each_annotation(F f) const;
 
+  /// Debug builds: ends the process when the caller is not on this task's worker, naming both. `what` was used.
+  void must_be_home(const char* what) const noexcept;
+
   /// Between `leave` and `enter`, for a root: it belongs to another strand.
   void rehome(strand& there) noexcept { strand_ = &there; }
 

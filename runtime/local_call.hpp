@@ -179,11 +179,15 @@ void service::start(const char* name, F f, Args... args) {
   auto own = [f = std::move(f), ... args = std::move(args)]() mutable {
     return invoke_owned(std::move(f), std::move(args)...);
   };
+  if (!doorway_->enter()) return log_not_started(stopped_error());
   const auto queued = strand_->try_post([this, name, own = std::move(own)]() mutable {
     auto sent = as_kind(service_call::kind::background, name, std::move(own), within{duration::max()}).send();
     if (!sent.ok()) log_not_started(sent);
+    came_in();
   });
-  if (!queued.ok()) log_not_started(queued);
+  if (queued.ok()) return;
+  doorway_->leave();
+  log_not_started(queued);
 }
 
 template <class F>

@@ -10,9 +10,13 @@ scope::~scope() {
   if (running_ != 0) misuse("a scope ended with tasks running: end it by with_scope, which awaits them");
 }
 
-void scope::stop() noexcept { ctx_.stop(); }
+void scope::stop() noexcept {
+  ctx_.must_be_home("the scope");
+  ctx_.stop();
+}
 
 void scope::start_job(task<> job, const char* name) {
+  ctx_.must_be_home("the scope or lane");
   auto* c = new detail::scope_child<void>{*this, ctx_, name};
   c->own_context().begins_chain();
   ++running_;

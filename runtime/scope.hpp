@@ -201,6 +201,7 @@ void scope_child<T>::ended() noexcept {
 template <awaitable A>
 started<await_result_t<A>> scope::start(A awaitable, const char* name) {
   using T = await_result_t<A>;
+  ctx_.must_be_home("the scope");
   auto* c = new detail::scope_child<T>{*this, ctx_, name};
   started<T> handle{*c};
   ++running_;

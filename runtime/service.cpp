@@ -28,8 +28,7 @@ void service_call::run() noexcept {
   auto& to = to_;
   came_from_afar();
   if (auto s = to.submit(*this); !s.ok()) to.refuse(*this, std::move(s));
-  to.doorway_->leave();
-  to.tell_progress();
+  to.came_in();
 }
 
 void service_call::caller_gone() noexcept {
@@ -130,6 +129,8 @@ service::service(runtime& rt, service_options options)
       handlers_{*strand_, nullptr, options.name},
       tasks_{*strand_, nullptr, options.name},
       report_at_{rt.monitor().mailbox} {
+  if (options.running == 0)
+    misuse(std::string{"service '"} + options.name + "': with running = 0 no handler ever runs");
   strand_->home().join(*this);
 }
 
@@ -139,7 +140,7 @@ service::~service() {
   }
   if (!doorway_->try_close()) {
     misuse(std::string{"service '"} + options_.name +
-           "' was destroyed while calls are on their way to it from other workers: stop it first");
+           "' was destroyed while calls or own tasks are on their way to it: stop it first");
   }
   if (running_ != 0 || own_tasks_ != 0 || !mailbox_.empty() || arriving_ + arriving_own_ != 0) {
     misuse(std::string{"service '"} + options_.name + "' was destroyed with " + std::to_string(running_ + own_tasks_) +
@@ -217,7 +218,8 @@ std::uint32_t& service::arriving(const service_call& c) noexcept {
 status service::submit(service_call& c) noexcept {
   // From another worker: to this one's inbox, not to the strand's queue, where it would wait its turn without a limit.
   if (!on_home()) {
-    if (!c.let_in_ && !doorway_->enter()) return stopped_error();
+    const bool is_new = c.kind_ == service_call::kind::call || c.kind_ == service_call::kind::background;
+    if (!c.let_in_ && !(is_new ? doorway_->enter() : doorway_->enter_late())) return stopped_error();
     if (strand_->home().submit(c)) return {};
     doorway_->leave();
     return unavailable("the runtime has ended");
@@ -405,6 +407,11 @@ const context* service::blocker_of(const service_call& c) const noexcept {
   return &exclusive_.back()->own_ctx_;
 }
 
+void service::came_in() noexcept {
+  doorway_->leave();
+  tell_progress();
+}
+
 void service::tell_progress() noexcept {
   if (running_ != 0 || arriving_ + arriving_own_ != 0 || !mailbox_.empty() || start_more_.queued) return;
   if (retiring_ && !stopping_ && played_out()) {
@@ -422,6 +429,7 @@ void service::tell_progress() noexcept {
 
 void service::begin_stop(stop_mode mode) noexcept {
   stopping_ = true;
+  doorway_->begin_closing();
   played_out_.set();  // who retires it need not wait for that any more
   if (mode == stop_mode::abort) {
     aborting_ = true;
@@ -440,7 +448,16 @@ task<> service::finish_stop(stop_mode mode) {
   std::ignore = co_await shield(stopped_.wait(), duration::max());
 }
 
+void service::refuse_own_stop(const context& caller) const noexcept {
+  for (const auto* c = &caller; c != nullptr; c = c->parent()) {
+    if (c != &handlers_ && c != &tasks_) continue;
+    misuse(std::string{"service '"} + options_.name + "' is stopped by '" + caller.name() +
+           "', a handler or task of its own, for which that would wait: send the stop, or stop it from outside");
+  }
+}
+
 task<> service::stop(stop_mode mode) {
+  refuse_own_stop(co_await current());
   std::ignore = co_await shield(
       as_kind(
           service_call::kind::control, "stop", [this, mode] { return finish_stop(mode); }, within{duration::max()}),
@@ -461,6 +478,7 @@ task<bool> service::finish_retire(duration limit) {
 }
 
 task<bool> service::retire(duration limit) {
+  refuse_own_stop(co_await current());
   auto played = co_await shield(as_kind(
                                     service_call::kind::control, "retire",
                                     [this, limit] { return finish_retire(limit); }, within{duration::max()}),
@@ -475,13 +493,17 @@ void service::log_not_started(const status& why) const noexcept {
 }
 
 void service::tick_every(duration period) {
+  if (!doorway_->enter()) return;
   const auto queued = strand_->try_post([this, period] {
-    if (stopping_) return;
-    if (!ticker_) ticker_ = std::make_unique<ticker>(*this);
-    ticker_->every(period);
+    if (!stopping_) {
+      if (!ticker_) ticker_ = std::make_unique<ticker>(*this);
+      ticker_->every(period);
+    }
+    came_in();
   });
-  if (!queued.ok())
-    owner_.log(severity::error, std::string{"service '"} + options_.name + "': tick_every: " + queued.to_string());
+  if (queued.ok()) return;
+  doorway_->leave();
+  owner_.log(severity::error, std::string{"service '"} + options_.name + "': tick_every: " + queued.to_string());
 }
 
 void service::keep(std::shared_ptr<ticket_base> t) { tickets_.emplace(t->serial(), std::move(t)); }

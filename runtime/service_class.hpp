@@ -205,8 +205,10 @@ class service {
   task<bool> finish_retire(duration limit);
   template <class F>
   auto as_kind(service_call::kind k, const char* name, F f, call_options options);
+  void came_in() noexcept;
   void tell_progress() noexcept;
   void log_not_started(const status& why) const noexcept;
+  void refuse_own_stop(const context& caller) const noexcept;
   bool on_home() const noexcept;
   status stopped_error() const;
 

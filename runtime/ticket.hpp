@@ -164,7 +164,7 @@ class ticket {
     if (posted->settled()) co_return posted->outcome_kept();
     auto& ctx = co_await current();
     if (&ctx.home().home() == &posted->home()) co_return co_await detail::posted_call<R>::when_done(posted);
-    if (!posted->doorway().enter())
+    if (!posted->doorway().enter_late())
       co_return posted->outcome_kept();  // the service has stopped, after this was settled
     auto watching = detail::posted_call<R>::watch(posted);
     watching.begin(ctx);

@@ -89,6 +89,17 @@ TEST_SUITE("server") {
     service.stop_and_wait();
   }
 
+  TEST_CASE("a service may go once the server that offered it has stopped") {
+    weft::rpc_runtime rt;
+    auto service = std::make_unique<test::echo_service>(rt);
+    weft::server s{rt};
+    s.add(*service);
+    REQUIRE(s.start().ok());
+    s.stop();
+    service->stop_and_wait();
+    service.reset();
+  }
+
   TEST_CASE("on a runtime that has ended a server does not start, and its stop returns") {
     weft::rpc_runtime rt;
     weft::server s{rt};

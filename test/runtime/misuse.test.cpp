@@ -405,4 +405,73 @@ TEST_SUITE("misuse") {
         },
         "an audience was used while it sends: a receiver's send puts the event away and does no more");
   }
+
+  TEST_CASE("a service in which no handler could run is refused") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 0}};
+          weft::service s{rt, {.name = "idle", .running = 0}};
+        },
+        "service 'idle': with running = 0 no handler ever runs");
+  }
+
+  TEST_CASE("a handler that stops its own service and waits for that is named") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 0}};
+          weft::service s{rt, {.name = "table"}};
+          const auto close = [&s] { return s.stop(); };
+          weft::sync_wait(rt, [](weft::service* s, auto close) -> weft::task<> {
+            std::ignore = co_await s->call(close);
+          }(&s, close));
+        },
+        "service 'table' is stopped by 'function', a handler or task of its own, for which that would wait: send the "
+        "stop, "
+        "or stop it from outside");
+  }
+
+  TEST_CASE("a service that is destroyed before its own task has begun is named") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 1}};
+          weft::service s{rt, {.name = "brief"}};
+          s.start([]() -> weft::task<> { std::ignore = co_await weft::sleep_for(1h); });
+        },
+        "service 'brief' was destroyed with 1 calls and tasks running and 0 waiting: stop it first");
+  }
+
+#if WEFT_DEBUG
+  TEST_CASE("an event that is set on another worker than its waiters' is named with both") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 2}};
+          weft::service far{rt, {.name = "far", .worker = 1}};
+          weft::event e;
+          weft::sync_wait(rt, weft::with_scope(
+                                  [](weft::event* e, weft::service* far, weft::scope& s) -> weft::task<> {
+                                    std::ignore = s.start(e->wait(), "waiter");
+                                    co_await weft::yield{};
+                                    std::ignore = co_await far->call([e] { e->set(); });
+                                  },
+                                  &e, &far));
+        },
+        "event of task 'waiter' on strand 'control', which belongs to worker 0, was used from worker 1: post to the "
+        "strand");
+  }
+
+  TEST_CASE("a scope that is used on another worker is named with both") {
+    check_misuse(
+        [] {
+          weft::runtime rt{{.workers = 2}};
+          weft::service far{rt, {.name = "far", .worker = 1}};
+          weft::sync_wait(rt, weft::with_scope(
+                                  [](weft::service* far, weft::scope& s) -> weft::task<> {
+                                    std::ignore = co_await far->call([&s] { std::ignore = s.start(nothing()); });
+                                  },
+                                  &far));
+        },
+        "the scope of task 'scope' on strand 'control', which belongs to worker 0, was used from worker 1: post to the "
+        "strand");
+  }
+#endif
 }

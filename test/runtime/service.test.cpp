@@ -389,11 +389,11 @@ TEST_SUITE("service") {
   }
 
   TEST_CASE("once it has stopped, calls from another worker are refused there, however busy its own is") {
+    std::latch busy{1}, go{1}, refused{1};
     weft::runtime rt{{.workers = 2}};
     weft::strand shared{rt, {.name = "shared"}}, there{rt, {.name = "there", .worker = 1}};
     auto s = std::make_unique<weft::service>(rt, weft::service_options{.name = "gone", .strand = &shared});
     s->stop_and_wait();
-    std::latch busy{1}, go{1}, refused{1};
     const auto hold = [](std::latch* busy, std::latch* go) -> weft::task<> {
       busy->count_down();
       go->wait();

@@ -174,13 +174,13 @@ TEST_SUITE("ticket") {
 
   TEST_CASE("a ticket is awaited on another worker while its service stops and goes") {
     stopped_clock c;
-    weft::runtime rt{{.workers = 2, .time = &c}};
-    weft::strand here{rt, {.name = "here"}}, there{rt, {.name = "there", .worker = 1}};
-    auto s = std::make_unique<weft::service>(rt, weft::service_options{.name = "posted to"});
     std::atomic<bool> asked{false};
     std::atomic<const weft::ticket<int>*> given{nullptr};
     std::latch both{2};
     weft::result<int> got = weft::unavailable("nothing came");
+    weft::runtime rt{{.workers = 2, .time = &c}};
+    weft::strand here{rt, {.name = "here"}}, there{rt, {.name = "there", .worker = 1}};
+    auto s = std::make_unique<weft::service>(rt, weft::service_options{.name = "posted to"});
     weft::spawn(
         here, "owner",
         [](auto* s, auto* asked, auto* given, std::latch* both) -> weft::task<> {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 #include <tuple>
 #include <weft/runtime/misuse.hpp>
 #include <weft/runtime/spawn.hpp>
@@ -135,20 +136,25 @@ service::service(runtime& rt, service_options options)
 }
 
 service::~service() {
-  // What other workers sent and nobody awaits any more is still to be refused.
-  while (!doorway_->try_close() && worker::current() == nullptr && visit(strand_->home(), [] {})) {
+  bool closed = false;
+  std::string unfinished;
+  const auto look = [&] {
+    closed = doorway_->try_close();
+    if (running_ != 0 || own_tasks_ != 0 || !mailbox_.empty() || arriving_ + arriving_own_ != 0) {
+      unfinished = "with " + std::to_string(running_ + own_tasks_) + " calls and tasks running and " +
+                   std::to_string(mailbox_.size() + arriving_ + arriving_own_) + " waiting";
+    } else if (ticker_ && ticker_->active()) {
+      unfinished = "while it ticks";
+    }
+  };
+  // Its state is its worker's. What is on the way, and awaited by nobody any more, comes in and is refused.
+  const bool outside = worker::current() == nullptr;
+  if (!outside || !strand_->home().threaded() || !visit(strand_->home(), look)) look();
+  while (!closed && unfinished.empty() && outside && visit(strand_->home(), look)) {
   }
-  if (!doorway_->try_close()) {
-    misuse(std::string{"service '"} + options_.name +
-           "' was destroyed while calls or own tasks are on their way to it: stop it first");
-  }
-  if (running_ != 0 || own_tasks_ != 0 || !mailbox_.empty() || arriving_ + arriving_own_ != 0) {
-    misuse(std::string{"service '"} + options_.name + "' was destroyed with " + std::to_string(running_ + own_tasks_) +
-           " calls and tasks running and " + std::to_string(mailbox_.size() + arriving_ + arriving_own_) +
-           " waiting: stop it first");
-  }
-  if (ticker_ && ticker_->active()) {
-    misuse(std::string{"service '"} + options_.name + "' was destroyed while it ticks: stop it first");
+  if (!closed && unfinished.empty()) unfinished = "while calls or own tasks are on their way to it";
+  if (!unfinished.empty()) {
+    misuse(std::string{"service '"} + options_.name + "' was destroyed " + unfinished + ": stop it first");
   }
   strand_->home().leave(*this);
 }

@@ -408,7 +408,7 @@ TEST_SUITE("service") {
     };
     REQUIRE(weft::spawn(there, "caller", call, s.get(), &refused));
     refused.wait();
-    s.reset();  // nothing is on its way to it
     go.count_down();
+    s.reset();  // nothing is on its way to it
   }
 }

@@ -16,7 +16,8 @@ TEST_SUITE("topology") {
   }
 
   TEST_CASE("a place that is local and has an address is an error that names it") {
-    const auto t = lobby::parse_topology(R"({"listen": "x", "chat": {"local": true, "address": "127.0.0.1:1"}})", "file.json");
+    const auto t =
+        lobby::parse_topology(R"({"listen": "x", "chat": {"local": true, "address": "127.0.0.1:1"}})", "file.json");
     CHECK(t.status() == weft::invalid_argument("file.json: 'chat' must be either local or have an address"));
   }
 

@@ -1,5 +1,6 @@
 #include <weft/rpc/server.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <semaphore>

@@ -20,15 +20,13 @@ void wait::suspend(std::coroutine_handle<> coroutine, context& ctx, void* where)
   ctx.waiting_ = this;
 }
 
-void context::must_be_home([[maybe_unused]] const char* what) const noexcept {
-#if WEFT_DEBUG
+void context::look_for_home(const char* what) const noexcept {
   const auto* here = worker::current();
   if (here == &strand_->home() || !strand_->home().threaded()) return;  // whoever pumps may do as its worker
   misuse(std::string{what} + " of task '" + name_ + "' on strand '" + strand_->name() + "', which belongs to worker " +
          std::to_string(strand_->home().index()) + ", was used from " +
          (here != nullptr ? "worker " + std::to_string(here->index()) : std::string{"a thread that is no worker"}) +
          ": post to the strand");
-#endif
 }
 
 void wait::finish() noexcept {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <weft/runtime/annotations.hpp>
 #include <weft/runtime/clock.hpp>
+#include <weft/runtime/config.hpp>
 #include <weft/runtime/work.hpp>
 
 namespace weft {
@@ -117,7 +118,11 @@ class context {
   void for_each_annotation(F f) const;
 
   /// Debug builds: ends the process when the caller is not on this task's worker, naming both. `what` was used.
-  void must_be_home(const char* what) const noexcept;
+  void must_be_home([[maybe_unused]] const char* what) const noexcept {
+#if WEFT_DEBUG
+    look_for_home(what);
+#endif
+  }
 
   /// Between `leave` and `enter`, for a root: it belongs to another strand.
   void rehome(strand& there) noexcept { strand_ = &there; }
@@ -137,6 +142,7 @@ class context {
   friend worker;
   friend long_waits;
 
+  void look_for_home(const char* what) const noexcept;
   context*& siblings() noexcept;  // head of the list this context is in
 
   strand* strand_;

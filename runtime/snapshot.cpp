@@ -155,7 +155,7 @@ std::string to_string(const worker_snapshot& w) {
       out += t.waits_for + " for " + milliseconds(t.waiting) + ", on " + t.strand + ", at " + t.where;
     }
     if (t.left) out += ", " + milliseconds(*t.left) + " left";
-    for (const auto& [key, value] : t.annotations) out += ", " + key + "=" + value;
+    for (const auto& [key, value] : t.annotations) out.append(", ").append(key).append("=").append(value);
     out += "\n";
   }
   for (const auto& s : w.services) {

@@ -92,7 +92,7 @@ int serve() {
   weft::server server{rt};  // 127.0.0.1, a free port
   server.add(here);
   const auto started = server.start();
-  (started.ok() ? std::cout << server.address() : std::cerr << started) << std::endl;
+  (started.ok() ? std::cout << server.address() : std::cerr << started) << '\n' << std::flush;
   if (started.ok()) weft::sync_wait(rt, asked.next());
   server.stop(1s);
   here.stop_and_wait();

@@ -77,7 +77,7 @@ TEST_SUITE("monitor") {
   TEST_CASE("a long run on a thread is reported while it lasts, and again when it has ended") {
     reports log;
     weft::runtime rt{{.workers = 2, .log = log.sink(), .monitor = {.long_run = 20ms}}};
-    for (int round = 0; round < 2; ++round) {  // the watch sleeps in between, and wakes
+    for (std::size_t round = 0; round < 2; ++round) {  // the watch sleeps in between, and wakes
       weft::service table{rt, {.name = "table", .worker = 1}};
       std::latch go_on{1};
       REQUIRE(weft::spawn(
@@ -86,7 +86,7 @@ TEST_SUITE("monitor") {
             std::ignore = co_await table->call([go_on] { go_on->wait(); }, weft::within{1h});
           },
           &table, &go_on));
-      const auto before = static_cast<std::size_t>(2 * round);
+      const auto before = std::size_t{2} * round;
       log.wait_for(before + 1);
       CHECK_MESSAGE(starts(log.lines()[before], "W 'function' on strand 'table' has been running for "),
                     log.lines()[before]);

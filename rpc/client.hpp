@@ -1,8 +1,10 @@
 #pragma once
 #include <utility>
+#include <weft/rpc/client_stream.hpp>
 #include <weft/rpc/method.hpp>
 #include <weft/rpc/peer.hpp>
 #include <weft/rpc/rpc_service.hpp>
+#include <weft/rpc/stream_exchange.hpp>
 #include <weft/rpc/unary.hpp>
 
 namespace weft {
@@ -28,7 +30,23 @@ class binding {
     return {held_call<Reply>{new unary_call<Reply>{*remote_, info, request}}, options};
   }
 
+  /// A call of a method that streams, not begun.
+  template <class Request, class Reply, class Handler>
+  detail::outgoing_stream<Request, Reply> stream(const method_info& info, Handler method) const {
+    if (local_ != nullptr) {
+      return outgoing<Request, Reply>(
+          new detail::stream_method<Service, Request, Reply, Handler, Request, Reply>{*local_, info, method});
+    }
+    return outgoing<Request, Reply>(new detail::stream_exchange{*remote_, info});
+  }
+
  private:
+  template <class Request, class Reply, class Operation>
+  static detail::outgoing_stream<Request, Reply> outgoing(Operation* made) {
+    return {held_call<unit>{made}, made, detail::either_pipe<Request>{made->requests()},
+            detail::either_pipe<Reply>{made->replies()}};
+  }
+
   Service* local_ = nullptr;
   peer* remote_ = nullptr;
 };

@@ -55,13 +55,10 @@ void* completion_queue::begin(operation& op) noexcept {
   return &op;
 }
 
-void* completion_queue::begin(outgoing_call& call) noexcept {
-  void* tag = begin(static_cast<operation&>(call));
-  if (tag == nullptr) return nullptr;
+void completion_queue::went_out(outgoing_call& call) noexcept {
   call.next_ = outgoing_;
   if (outgoing_ != nullptr) outgoing_->previous_ = &call;
   outgoing_ = &call;
-  return tag;
 }
 
 void completion_queue::came_back(outgoing_call& call) noexcept {

@@ -29,7 +29,7 @@ class operation {
 };
 
 /// A call of this process that is out at gRPC, which the queue can cancel when it ends: a one-way call has nobody else.
-class outgoing_call : public operation {
+class outgoing_call {
  protected:
   outgoing_call() = default;
   ~outgoing_call() = default;
@@ -59,9 +59,9 @@ class completion_queue final : public event_source {
 
   /// Worker only: counts a tag that is about to be handed to gRPC and returns it; null when the queue is shut.
   [[nodiscard]] void* begin(operation& op) noexcept;
-  /// Worker only: as `begin`, for a call that is cancelled if it is still out when the queue ends.
-  [[nodiscard]] void* begin(outgoing_call& call) noexcept;
-  /// Worker only: its tag has come.
+  /// Worker only: the call is cancelled if it is still out when the queue ends.
+  void went_out(outgoing_call& call) noexcept;
+  /// Worker only: its last tag has come.
   void came_back(outgoing_call& call) noexcept;
   /// Worker only: a tag that `begin` counted will not come (gRPC says so for the done tag of a call that never began).
   void forget() noexcept { ++counters_.ended; }

@@ -1,5 +1,7 @@
 #include <weft/rpc/convert.hpp>
 
+#include <string>
+
 namespace weft {
 
 status from_grpc(const grpc::Status& s) {
@@ -7,6 +9,13 @@ status from_grpc(const grpc::Status& s) {
   const auto number = static_cast<int>(s.error_code());
   const auto known = number > 0 && number <= static_cast<int>(code::unauthenticated);
   return {known ? static_cast<code>(number) : code::unknown, s.error_message()};
+}
+
+status from_grpc(const grpc::Status& s, const char* method) {
+  if (s.error_code() == grpc::DEADLINE_EXCEEDED && s.error_message() == "Deadline Exceeded") {
+    return deadline_exceeded(std::string{method} + " took too long");
+  }
+  return from_grpc(s);
 }
 
 grpc::Status to_grpc(const status& s) {

@@ -9,6 +9,8 @@ namespace weft {
 
 /// Codes and messages are the same; a code that gRPC does not define becomes UNKNOWN.
 status from_grpc(const grpc::Status& s);
+/// The same, of a call of `method`, which is named where gRPC itself only says that the deadline has passed.
+status from_grpc(const grpc::Status& s, const char* method);
 grpc::Status to_grpc(const status& s);
 
 /// The runtime's clock and gRPC's monotonic one are both CLOCK_MONOTONIC. `never` is the infinite future.

@@ -6,6 +6,7 @@
 #include <utility>
 #include <weft/rpc/bytes.hpp>
 #include <weft/rpc/method.hpp>
+#include <weft/rpc/stream_method.hpp>
 #include <weft/runtime/misuse.hpp>
 #include <weft/runtime/service.hpp>
 
@@ -16,13 +17,22 @@ class server;
 
 using call_holder = std::unique_ptr<call_operation, call_operation::holder>;
 
-/// A method as it is served: how bytes become a call of the service, and its outcome bytes. Made by the generator.
+/// A call of a streaming method, not begun, with the server's ends of its streams.
+struct served_stream {
+  held_call<unit> call;
+  detail::stream_end* end;  // part of the call
+  std::shared_ptr<detail::byte_pipe> requests;
+  std::shared_ptr<detail::byte_pipe> replies;
+};
+
+/// A method as it is served. Made by the generator: `accept` and `take` of a unary method, `open` of one that streams.
 struct served_method {
   const method_info* info;
   /// Parses the request; the call it makes is not begun. INVALID_ARGUMENT when the bytes are no such message.
   result<call_holder> (*accept)(rpc_service& to, const grpc::ByteBuffer& request);
   /// Takes the outcome of a settled call that `accept` made.
   status (*take)(call_operation& settled, grpc::ByteBuffer& reply);
+  served_stream (*open)(rpc_service& to) = nullptr;
 };
 
 /// Base of generated services: a service whose methods can be offered by a server. The methods are coroutines of the
@@ -83,6 +93,17 @@ struct served {
     return serialize(*outcome, bytes);
   }
   static constexpr served_method entry{&Info, &accept, &take};
+};
+
+template <class Service, class Request, class Reply, auto Method, const method_info& Info>
+struct served_streaming {
+  using operation = stream_method<Service, Request, Reply, decltype(Method), grpc::ByteBuffer, grpc::ByteBuffer>;
+
+  static served_stream open(rpc_service& to) {
+    auto* made = new operation{static_cast<Service&>(to), Info, Method};
+    return {held_call<unit>{made}, made, made->requests(), made->replies()};
+  }
+  static constexpr served_method entry{&Info, nullptr, nullptr, &open};
 };
 
 }  // namespace detail

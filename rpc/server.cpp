@@ -2,192 +2,27 @@
 
 #include <algorithm>
 #include <atomic>
-#include <optional>
-#include <semaphore>
+#include <string>
 #include <thread>
-#include <weft/rpc/completion_queue.hpp>
 #include <weft/rpc/convert.hpp>
-#include <weft/rpc/detail/grpc.hpp>
+#include <weft/rpc/incoming_call.hpp>
+#include <weft/rpc/incoming_stream.hpp>
 #include <weft/rpc/peer.hpp>
-#include <weft/rpc/rpc_runtime.hpp>
+#include <weft/rpc/server_state.hpp>
+#include <weft/rpc/unknown_method.hpp>
 #include <weft/runtime/misuse.hpp>
 #include <weft/runtime/visit.hpp>
 
 namespace weft {
+namespace {
 
-// What gRPC holds while the server runs. On the polling worker, except for start and shutdown.
-class server::state {
- public:
-  explicit state(server& s) : server_{s}, queue_{s.runtime_.queue()}, home_{s.runtime_.worker_at(0)} {}
+// Requests kept waiting at gRPC for a method that streams: they come one by one, and each arms the next.
+constexpr int armed_streams = 8;
 
-  status start();
-  void stop(duration grace) noexcept;
+}  // namespace
 
- private:
-  class incoming;
-  class unknown_method;
-  struct method {
-    rpc_service* service;
-    const served_method* entry;
-    int index;
-    std::vector<std::unique_ptr<incoming>> idle;
-  };
-
-  void arm_all();
-  void arm(method& m);
-  void arm_unknown();
-  void tell_if_ended() noexcept;
-  // Something that gRPC held is back for good.
-  void ended() noexcept {
-    --live_;
-    tell_if_ended();
-  }
-
-  server& server_;
-  completion_queue& queue_;
-  worker& home_;
-  detail::byte_service bytes_;
-  grpc::AsyncGenericService generic_;
-  std::vector<method> methods_;
-  std::unique_ptr<grpc::Server> grpc_;
-  std::size_t live_ = 0;  // calls and armed requests at gRPC
-  bool stopping_ = false;
-  bool draining_ = false;
-  std::binary_semaphore ended_{0};
-};
-
-// One call from the network: waits armed at gRPC, becomes a call of the service, and ends when both of gRPC's tags have
-// come, that of Finish and that of "done". It is then used for the next call.
-//
-//   armed    the request's tag is out
-//   serving  the done tag is out; the service has the call
-//   replying the done tag may be out, Finish's is
-class server::state::incoming final : call_listener {
- public:
-  incoming(state& s, method& m) : state_{s}, method_{m} {}
-
-  // False when the queue is shut.
-  bool arm() {
-    context_.emplace();
-    responder_.emplace(&*context_);
-    request_.Clear();
-    void* tag = state_.queue_.begin(requested_);
-    if (tag == nullptr) return false;
-    // Counted when the call begins: the done tag of a call that never begins does not come (grpc#10136).
-    WEFT_TSAN_RELEASE(&done_);
-    context_->AsyncNotifyWhenDone(static_cast<operation*>(&done_));
-    state_.bytes_.request(method_.index, *context_, request_, *responder_, state_.queue_.queue(), tag);
-    return true;
-  }
-
- private:
-  template <void (incoming::*Then)(bool)>
-  struct step final : operation {
-    explicit step(incoming& i) : self{i} {}
-    void on_event(bool ok) noexcept override { (self.*Then)(ok); }
-    incoming& self;
-  };
-
-  void requested(bool ok) {
-    if (!ok) return end();  // the server is shutting down
-    static_cast<void>(state_.queue_.begin(done_));
-    ++state_.server_.counters_.calls;
-    tags_left_ = 2;
-    state_.arm(method_);
-
-    auto accepted = method_.entry->accept(*method_.service, request_);
-    request_.Clear();
-    if (!accepted.ok()) {
-      ++state_.server_.counters_.malformed;
-      return reply(accepted.status());
-    }
-    call_ = std::move(*accepted);
-    // The worker may have slept until now: the round has not begun, and its time is that of the last one.
-    const auto latest = saturating_add(state_.home_.read_clock(), state_.server_.options_.longest);
-    call_->begin(state_.home_, std::min(from_timespec(context_->raw_deadline()), latest));
-    if (call_->settled()) {
-      completed();
-    } else {
-      call_->tell(*this);
-    }
-  }
-
-  void completed() noexcept override {
-    grpc::ByteBuffer bytes;
-    const auto outcome = method_.entry->take(*call_, bytes);
-    call_.reset();
-    if (!outcome.ok()) return reply(outcome);
-    responder_->Finish(bytes, grpc::Status::OK, state_.queue_.begin(finished_));
-  }
-
-  void reply(const status& error) { responder_->FinishWithError(to_grpc(error), state_.queue_.begin(finished_)); }
-
-  void done(bool) {
-    if (context_->IsCancelled() && call_) {
-      ++state_.server_.counters_.cancelled;
-      call_->give_up(weft::cancelled("the client has gone"));  // ends in `completed`
-    }
-    tag_came();
-  }
-  void finished(bool) { tag_came(); }
-
-  void tag_came() {
-    if (--tags_left_ != 0) return;
-    end();
-  }
-  void end() {
-    responder_.reset();
-    context_.reset();
-    method_.idle.emplace_back(this);
-    state_.ended();
-  }
-
-  state& state_;
-  method& method_;
-  int tags_left_ = 0;
-  call_holder call_;
-  grpc::ByteBuffer request_;
-  std::optional<grpc::ServerContext> context_;
-  std::optional<grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>> responder_;
-  step<&incoming::requested> requested_{*this};
-  step<&incoming::done> done_{*this};
-  step<&incoming::finished> finished_{*this};
-};
-
-// Answers calls of methods that are not here. gRPC's own answer to them can crash the process (grpc#32356).
-class server::state::unknown_method final : operation {
- public:
-  explicit unknown_method(state& s) : state_{s}, stream_{&context_} {}
-
-  void arm() {
-    void* tag = state_.queue_.begin(*this);
-    if (tag == nullptr) {
-      delete this;
-      return;
-    }
-    ++state_.live_;
-    auto& queue = state_.queue_.queue();
-    state_.generic_.RequestCall(&context_, &stream_, &queue, &queue, tag);
-  }
-
- private:
-  void on_event(bool ok) noexcept override {
-    if (replying_ || !ok) {
-      auto& s = state_;
-      delete this;
-      return s.ended();
-    }
-    replying_ = true;
-    state_.arm_unknown();
-    ++state_.server_.counters_.unimplemented;
-    stream_.Finish({grpc::StatusCode::UNIMPLEMENTED, "no method " + context_.method()}, state_.queue_.begin(*this));
-  }
-
-  state& state_;
-  grpc::GenericServerContext context_;
-  grpc::GenericServerAsyncReaderWriter stream_;
-  bool replying_ = false;
-};
+server::state::state(server& s) : server_{s}, queue_{s.runtime_.queue()}, home_{s.runtime_.worker_at(0)} {}
+server::state::~state() = default;
 
 status server::state::start() {
   auto& options = server_.options_;
@@ -210,7 +45,11 @@ status server::state::start() {
                              static_cast<int>(options.keepalive_permitted / std::chrono::milliseconds{1}));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   for (auto* s : server_.services_) {
-    for (const auto& entry : s->methods()) methods_.push_back({s, &entry, bytes_.add(entry.info->path), {}});
+    for (const auto& entry : s->methods()) {
+      const int index =
+          entry.open != nullptr ? bytes_.add_streaming(entry.info->path) : bytes_.add_unary(entry.info->path);
+      methods_.push_back({s, &entry, index, {}});
+    }
   }
   builder.RegisterService(&bytes_);
   builder.RegisterAsyncGenericService(&generic_);
@@ -227,14 +66,23 @@ status server::state::start() {
 
 void server::state::arm_all() {
   for (auto& m : methods_) {
-    for (int i = 0; i < server_.options_.armed; ++i) arm(m);
+    const int wanted = m.entry->open != nullptr ? armed_streams : server_.options_.armed;
+    for (int i = 0; i < wanted; ++i) arm(m);
   }
   for (int i = 0; i < 4; ++i) arm_unknown();
 }
 
 void server::state::arm(method& m) {
   if (stopping_) return;
-  if (m.idle.empty()) m.idle.push_back(std::make_unique<incoming>(*this, m));
+  if (m.entry->open != nullptr) {
+    (new incoming_stream{*this, m})->arm();
+  } else {
+    arm_unary(m);
+  }
+}
+
+void server::state::arm_unary(method& m) {
+  if (m.idle.empty()) m.idle.push_back(std::make_unique<incoming_call>(*this, m));
   auto next = std::move(m.idle.back());
   m.idle.pop_back();
   if (!next->arm()) return;

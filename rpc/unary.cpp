@@ -14,7 +14,7 @@ namespace {
 
 // One tag, one completion. Between workers it travels as `work` outside of any strand: to the polling worker to be started,
 // and back when the tag has come.
-class unary_exchange final : public exchange, public outgoing_call, work, public pooled {
+class unary_exchange final : public exchange, operation, outgoing_call, work, public pooled {
  public:
   unary_exchange(std::shared_ptr<channel> c, const method_info& method, const google::protobuf::MessageLite& request)
       : channel_{std::move(c)}, method_{method}, refusal_{serialize(request, request_)} {}
@@ -34,7 +34,7 @@ class unary_exchange final : public exchange, public outgoing_call, work, public
 
   status take(google::protobuf::MessageLite& reply) override {
     if (!refusal_.ok()) return refusal_;
-    if (!status_.ok()) return outcome_of(status_);
+    if (!status_.ok()) return from_grpc(status_, method_.path);
     return parse(reply_, reply);
   }
 
@@ -48,6 +48,7 @@ class unary_exchange final : public exchange, public outgoing_call, work, public
       refusal_ = unavailable("the runtime has ended");
       return false;
     }
+    queue.went_out(*this);
     auto& way = channel_->next();
     reader_ = prepare_unary(way.grpc(), way.registered(method_), *context_, request_, queue.queue());
     reader_->StartCall();
@@ -72,14 +73,6 @@ class unary_exchange final : public exchange, public outgoing_call, work, public
     } else {
       go_home();
     }
-  }
-
-  // What gRPC says itself at the deadline does not say of what.
-  status outcome_of(const grpc::Status& s) const {
-    if (s.error_code() == grpc::DEADLINE_EXCEEDED && s.error_message() == "Deadline Exceeded") {
-      return deadline_exceeded(std::string{method_.path} + " took too long");
-    }
-    return from_grpc(s);
   }
 
   void go_home() noexcept {

@@ -28,6 +28,19 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
  protected:
   local_call(service& to, const char* method) noexcept : handler_call<R>{to, method}, homeward_{*this}, order_{*this} {}
 
+  status depart(worker& home, time_point deadline, const context* caller) noexcept override {
+    caller_home_ = &home;
+    service_home_ = &this->to().strand().home();
+    this->own_context().limit_deadline(deadline);
+    if (caller != nullptr) {
+      this->own_context().inherit_annotations(*caller);
+      if (caller->handler() != nullptr) this->descends_from(caller->handler()->passes_on());
+    }
+    auto outcome = this->to().submit(*this);
+    if (outcome.ok() && deadline != never) caller_home_->timers().arm(*this, deadline);
+    return outcome;
+  }
+
  private:
   struct homeward final : work {
     explicit homeward(local_call& c) noexcept : call{c} {}
@@ -57,18 +70,6 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
   }
   const context* caller() const noexcept override {
     return same_worker() && this->listener() != nullptr ? this->listener()->waiting_task() : nullptr;
-  }
-  status depart(worker& home, time_point deadline, const context* caller) noexcept override {
-    caller_home_ = &home;
-    service_home_ = &this->to().strand().home();
-    this->own_context().limit_deadline(deadline);
-    if (caller != nullptr) {
-      this->own_context().inherit_annotations(*caller);
-      if (caller->handler() != nullptr) this->descends_from(caller->handler()->passes_on());
-    }
-    auto outcome = this->to().submit(*this);
-    if (outcome.ok() && deadline != never) caller_home_->timers().arm(*this, deadline);
-    return outcome;
   }
   void cancel() noexcept override {
     if (same_worker()) {

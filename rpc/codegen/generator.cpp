@@ -58,17 +58,46 @@ std::string identifier(const std::string& name) {
   return taken.find(" " + name + " ") == std::string_view::npos ? name : name + "_";
 }
 
-std::vector<const MethodDescriptor*> unary_methods(const ServiceDescriptor& service) {
+enum class kind { unary, server_streaming, client_streaming, bidi_streaming };
+
+kind kind_of(const MethodDescriptor& m) {
+  if (m.client_streaming()) return m.server_streaming() ? kind::bidi_streaming : kind::client_streaming;
+  return m.server_streaming() ? kind::server_streaming : kind::unary;
+}
+
+std::vector<const MethodDescriptor*> methods_of(const ServiceDescriptor& service) {
   std::vector<const MethodDescriptor*> methods;
-  for (int i = 0; i < service.method_count(); ++i) {
-    const auto* m = service.method(i);
-    if (m->client_streaming() || m->server_streaming()) {
-      std::cerr << "protoc-gen-weft: warning: " << m->full_name() << " streams and is left out\n";
-    } else {
-      methods.push_back(m);
-    }
-  }
+  for (int i = 0; i < service.method_count(); ++i) methods.push_back(service.method(i));
   return methods;
+}
+
+std::vector<const MethodDescriptor*> unary_methods(const ServiceDescriptor& service) {
+  auto methods = methods_of(service);
+  std::erase_if(methods, [](const auto* m) { return kind_of(*m) != kind::unary; });
+  return methods;
+}
+
+// The handler's parameters; what it returns.
+const char* handler_parameters(kind k) {
+  switch (k) {
+    case kind::unary: return "$request$& request";
+    case kind::server_streaming: return "$request$& request, weft::writer<$reply$>& replies";
+    case kind::client_streaming: return "weft::reader<$request$>& requests";
+    case kind::bidi_streaming: return "weft::reader<$request$>& requests, weft::writer<$reply$>& replies";
+  }
+  return "";
+}
+const char* handler_returns(kind k) {
+  return k == kind::unary || k == kind::client_streaming ? "weft::reply<$reply$>" : "weft::task<weft::status>";
+}
+
+// What a streaming method of a client returns; its parameters before the options.
+const char* client_returns(kind k) {
+  switch (k) {
+    case kind::server_streaming: return "weft::client_reader<$request$, $reply$>";
+    case kind::client_streaming: return "weft::client_writer<$request$, $reply$>";
+    default: return "weft::client_reader_writer<$request$, $reply$>";
+  }
 }
 
 // The .proto's own comment becomes the docstring.
@@ -94,7 +123,7 @@ variables describe(const MethodDescriptor& m) {
 }
 
 void print_service(Printer& out, const ServiceDescriptor& service) {
-  const auto methods = unary_methods(service);
+  const auto methods = methods_of(service);
   google::protobuf::SourceLocation location;
   service.GetSourceLocation(&location);
   print_comment(out, comment_of(location), "Service " + service.full_name() + ".");
@@ -112,8 +141,9 @@ void print_service(Printer& out, const ServiceDescriptor& service) {
 
   out.Print(
       v, "/// Base of what implements $full$: override its methods, which are coroutines on the service's strand. The\n"
-         "/// request is owned by the call and may be changed or moved from. A method that is not overridden answers\n"
-         "/// UNIMPLEMENTED.\n"
+         "/// request, or the ends of its streams, are owned by the call until the handler ends; a request may be "
+         "changed or\n"
+         "/// moved from. A method that is not overridden answers UNIMPLEMENTED.\n"
          "class $name$::service : public weft::rpc_service {\n"
          " public:\n"
          "  explicit service(weft::runtime& rt, weft::service_options options = {.name = full_name})\n"
@@ -123,7 +153,9 @@ void print_service(Printer& out, const ServiceDescriptor& service) {
     m->GetSourceLocation(&at);
     out.Indent();
     print_comment(out, comment_of(at), "");
-    out.Print(describe(*m), "virtual weft::reply<$reply$> $method$($request$& request);\n");
+    out.Print(describe(*m), ("virtual " + std::string{handler_returns(kind_of(*m))} + " $method$(" +
+                             handler_parameters(kind_of(*m)) + ");\n")
+                                .c_str());
     out.Outdent();
   }
   out.Print("\n"
@@ -143,6 +175,13 @@ void print_service(Printer& out, const ServiceDescriptor& service) {
     google::protobuf::SourceLocation at;
     m->GetSourceLocation(&at);
     print_comment(out, comment_of(at), "");
+    if (const auto k = kind_of(*m); k != kind::unary) {
+      const auto* const request = k == kind::server_streaming ? "$request$ request, " : "";
+      out.Print(describe(*m),
+                (client_returns(k) + std::string{" $method$("} + request + "weft::call_options options = {}) const;\n")
+                    .c_str());
+      continue;
+    }
     out.Print(describe(*m),
               "weft::call<$reply$> $method$(const $request$& request, weft::call_options options = {}) const;\n"
               "weft::call<$reply$> $method$($request$&& request, weft::call_options options = {}) const;\n");
@@ -159,7 +198,7 @@ void print_service(Printer& out, const ServiceDescriptor& service) {
       "    explicit one_way(weft::binding<service> to) noexcept : to_{to} {}\n");
   out.Indent();
   out.Indent();
-  for (const auto* m : methods) {
+  for (const auto* m : unary_methods(service)) {
     out.Print(describe(*m), "weft::status $method$($request$ request, weft::call_options options = {}) const;\n");
   }
   out.Outdent();
@@ -172,25 +211,47 @@ void print_service(Printer& out, const ServiceDescriptor& service) {
             "};\n\n");
 }
 
+void print_unary(Printer& out, const variables& v) {
+  out.Print(
+      v, "weft::reply<$reply$> $name$::service::$method$($request$&) {\n"
+         "  co_return weft::unimplemented(\"$path$ is not implemented\");\n"
+         "}\n\n"
+         "weft::call<$reply$> $name$::client::$method$(const $request$& request, weft::call_options options) const {\n"
+         "  return to_.make<$reply$>($info$, &service::$method$, request, options);\n"
+         "}\n\n"
+         "weft::call<$reply$> $name$::client::$method$($request$&& request, weft::call_options options) const {\n"
+         "  return to_.make<$reply$>($info$, &service::$method$, std::move(request), options);\n"
+         "}\n\n"
+         "weft::status $name$::client::one_way::$method$($request$ request, weft::call_options options) const {\n"
+         "  return to_.make<$reply$>($info$, &service::$method$, std::move(request), options).send();\n"
+         "}\n\n");
+}
+
+void print_streaming(Printer& out, const variables& v, kind k) {
+  // Unused parameters have no names.
+  auto parameters = replace_all(handler_parameters(k), "& requests", "&");
+  parameters = replace_all(replace_all(parameters, "& request", "&"), "& replies", "&");
+  const bool asks = k == kind::server_streaming;
+  out.Print(v, (handler_returns(k) + std::string{" $name$::service::$method$("} + parameters + ") {\n" +
+                "  co_return weft::unimplemented(\"$path$ is not implemented\");\n"
+                "}\n\n" +
+                client_returns(k) + " $name$::client::$method$(" + (asks ? "$request$ request, " : "") +
+                "weft::call_options options) const {\n"
+                "  return {to_.stream<$request$, $reply$>($info$, &service::$method$), " +
+                (asks ? "std::move(request), " : "") + "options};\n}\n\n")
+                   .c_str());
+}
+
 void print_definitions(Printer& out, const ServiceDescriptor& service) {
-  const auto methods = unary_methods(service);
+  const auto methods = methods_of(service);
   for (const auto* m : methods) {
     auto v = describe(*m);
     v["name"] = service.name();
-    out.Print(
-        v,
-        "weft::reply<$reply$> $name$::service::$method$($request$&) {\n"
-        "  co_return weft::unimplemented(\"$path$ is not implemented\");\n"
-        "}\n\n"
-        "weft::call<$reply$> $name$::client::$method$(const $request$& request, weft::call_options options) const {\n"
-        "  return to_.make<$reply$>($info$, &service::$method$, request, options);\n"
-        "}\n\n"
-        "weft::call<$reply$> $name$::client::$method$($request$&& request, weft::call_options options) const {\n"
-        "  return to_.make<$reply$>($info$, &service::$method$, std::move(request), options);\n"
-        "}\n\n"
-        "weft::status $name$::client::one_way::$method$($request$ request, weft::call_options options) const {\n"
-        "  return to_.make<$reply$>($info$, &service::$method$, std::move(request), options).send();\n"
-        "}\n\n");
+    if (kind_of(*m) == kind::unary) {
+      print_unary(out, v);
+    } else {
+      print_streaming(out, v, kind_of(*m));
+    }
   }
   out.Print("std::span<const weft::served_method> $name$::service::methods() const noexcept {\n", "name",
             service.name());
@@ -200,13 +261,15 @@ void print_definitions(Printer& out, const ServiceDescriptor& service) {
   }
   out.Print("  static constexpr weft::served_method table[] = {\n");
   for (const auto* m : methods) {
-    out.Print(describe(*m),
-              "      weft::detail::served<service, $request$, $reply$, &service::$method$, $info$>::entry,\n");
+    auto v = describe(*m);
+    v["served"] = kind_of(*m) == kind::unary ? "served" : "served_streaming";
+    out.Print(v, "      weft::detail::$served$<service, $request$, $reply$, &service::$method$, $info$>::entry,\n");
   }
   out.Print("  };\n  return table;\n}\n\n");
 }
 
-// A member may be called like a method of its class's base, not like one of its own: hence two classes.
+// A member may be called like a method of its class's base, not like one of its own: hence two classes. Methods that stream
+// are left to whoever derives from the service itself.
 void print_fake(Printer& out, const ServiceDescriptor& service) {
   const auto methods = unary_methods(service);
   const variables v{{"name", service.name()}, {"full", service.full_name()}};

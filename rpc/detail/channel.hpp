@@ -19,6 +19,7 @@ class connection {
 
   const client_method& registered(const method_info& method);
   grpc::Channel& grpc() noexcept { return *channel_; }
+  const std::shared_ptr<grpc::Channel>& shared() const noexcept { return channel_; }
 
  private:
   std::shared_ptr<grpc::Channel> channel_;

@@ -37,24 +37,42 @@ prepare_unary(grpc::Channel& channel, const client_method& method, grpc::ClientC
                                                                                 request)};
 }
 
-/// A service whose unary methods take and return byte buffers. Measured as fast as generated code; the generic service is
+/// A call of byte buffers both ways, of any kind.
+using client_byte_stream = grpc::ClientAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>;
+using server_byte_stream = grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>;
+
+/// One that is prepared but not started.
+inline std::unique_ptr<client_byte_stream> prepare_stream(const std::shared_ptr<grpc::Channel>& channel,
+                                                          const char* path, grpc::ClientContext& context,
+                                                          grpc::CompletionQueue& queue) {
+  return grpc::GenericStub{channel}.PrepareCall(&context, path, &queue);
+}
+
+/// A service whose methods take and return byte buffers. Measured as fast as generated code; the generic service is
 /// not (0.89 at 512 calls outstanding).
 class byte_service final : public grpc::Service {
  public:
   /// Returns the method's index. Before the server starts.
-  int add(const char* path) {
-    AddMethod(new grpc::internal::RpcServiceMethod(path, grpc::internal::RpcMethod::NORMAL_RPC, nullptr));
-    MarkMethodAsync(count_);
-    return count_++;
-  }
+  int add_unary(const char* path) { return add(path, grpc::internal::RpcMethod::NORMAL_RPC); }
+  /// Of whatever kind: a single request or reply is a stream of one.
+  int add_streaming(const char* path) { return add(path, grpc::internal::RpcMethod::BIDI_STREAMING); }
 
   void request(int method, grpc::ServerContext& context, grpc::ByteBuffer& request,
                grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>& responder, grpc::ServerCompletionQueue& queue,
                void* tag) {
     RequestAsyncUnary(method, &context, &request, &responder, &queue, &queue, tag);
   }
+  void request(int method, grpc::ServerContext& context, server_byte_stream& stream, grpc::ServerCompletionQueue& queue,
+               void* tag) {
+    RequestAsyncBidiStreaming(method, &context, &stream, &queue, &queue, tag);
+  }
 
  private:
+  int add(const char* path, grpc::internal::RpcMethod::RpcType type) {
+    AddMethod(new grpc::internal::RpcServiceMethod(path, type, nullptr));
+    MarkMethodAsync(count_);
+    return count_++;
+  }
   int count_ = 0;
 };
 

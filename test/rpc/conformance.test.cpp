@@ -13,84 +13,17 @@
 #include <weft/runtime/sync_wait.hpp>
 #include <weft/runtime/with_timeout.hpp>
 
-#include "../support/echo_service.hpp"
+#include "../support/bound_echo.hpp"
 
 using namespace std::chrono_literals;
+using test::each_way;
+using test::say;
+using test::way;
+using fixture = test::bound_echo;
 using test::v1::Echo;
 using test::v1::EchoReply;
 using test::v1::EchoRequest;
 using test::v1::FailRequest;
-
-namespace {
-
-enum class way { local, local_other_worker, unary, unary_other_worker };
-constexpr std::array ways{way::local, way::local_other_worker, way::unary, way::unary_other_worker};
-
-const char* name_of(way w) {
-  switch (w) {
-    case way::local: return "local";
-    case way::local_other_worker: return "local, service on another worker";
-    case way::unary: return "unary";
-    case way::unary_other_worker: return "unary, service on another worker";
-  }
-  return "?";
-}
-
-// A service and a client bound to it.
-class fixture {
- public:
-  explicit fixture(way w, weft::service_options options = {}) : service{rt, with_worker(options, w)}, client{bind(w)} {}
-  ~fixture() {
-    server.stop();
-    service.stop_and_wait(weft::stop_mode::abort);
-  }
-
-  template <class T>
-  T run(weft::task<T> t) {
-    return weft::sync_wait(rt, std::move(t));
-  }
-  // Runs on the service's strand and comes back.
-  template <class F>
-  auto inside(F f) {
-    return *run(weft::as_task(service.call(std::move(f))));
-  }
-
-  weft::rpc_runtime rt{{.runtime = {.workers = 2, .log = [](std::string_view) {}}}};
-  test::echo_service service;
-  weft::server server{rt};
-  std::unique_ptr<weft::peer> peer;
-  Echo::client client;
-
- private:
-  static weft::service_options with_worker(weft::service_options o, way w) {
-    o.worker = w == way::local_other_worker || w == way::unary_other_worker ? 1 : 0;
-    return o;
-  }
-  Echo::client bind(way w) {
-    if (w == way::local || w == way::local_other_worker) return {service};
-    server.add(service);
-    REQUIRE(server.start().ok());
-    peer = std::make_unique<weft::peer>(rt, server.address());
-    return {*peer};
-  }
-};
-
-EchoRequest say(std::string text, std::chrono::microseconds delay = 0us) {
-  EchoRequest r;
-  r.set_text(std::move(text));
-  r.set_delay_us(delay.count());
-  return r;
-}
-
-template <class F>
-void each_way(F f) {
-  for (const auto w : ways) {
-    CAPTURE(name_of(w));
-    f(w);
-  }
-}
-
-}  // namespace
 
 TEST_SUITE("conformance") {
   TEST_CASE("a call yields the reply and resumes on the caller's strand") {

@@ -36,6 +36,48 @@ class echo_service final : public v1::Echo::service {
     co_return weft::status{static_cast<weft::code>(request.code()), request.message()};
   }
 
+  weft::task<weft::status> Repeat(v1::RepeatRequest& request, weft::writer<v1::EchoReply>& replies) override {
+    assert_here();
+    for (int i = 0; i < request.times(); ++i) {
+      if (auto s = co_await pause(request.delay_us()); !s.ok()) co_return s;
+      v1::EchoReply reply;
+      reply.set_text(request.text());
+      if (auto s = co_await replies.write(std::move(reply)); !s.ok()) co_return s;
+      ++written;
+    }
+    co_return weft::status{};
+  }
+
+  weft::reply<v1::EchoReply> Join(weft::reader<v1::EchoRequest>& requests) override {
+    assert_here();
+    v1::EchoReply reply;
+    while (auto request = co_await requests.read()) {
+      if (request->text() == "fail") co_return weft::aborted("as asked");
+      if (auto s = co_await pause(request->delay_us()); !s.ok()) co_return s;
+      if (!reply.text().empty()) reply.mutable_text()->append(" ");
+      reply.mutable_text()->append(request->text());
+    }
+    auto& ctx = co_await weft::current();
+    ctx.stopped() ? ++stopped : ++joined;
+    co_return reply;
+  }
+
+  weft::task<weft::status> Talk(weft::reader<v1::EchoRequest>& requests,
+                                weft::writer<v1::EchoReply>& replies) override {
+    assert_here();
+    while (auto request = co_await requests.read()) {
+      if (request->text() == "fail") co_return weft::aborted("as asked");
+      if (auto s = co_await pause(request->delay_us()); !s.ok()) co_return s;
+      v1::EchoReply reply;
+      reply.set_text(request->text());
+      if (auto s = co_await replies.write(std::move(reply)); !s.ok()) co_return s;
+      if (request->text() == "bye") break;
+    }
+    auto& ctx = co_await weft::current();
+    if (ctx.stopped()) ++stopped;
+    co_return weft::status{};
+  }
+
   weft::reply<v1::EchoReply> Throw(v1::EchoRequest& request) override {
     throw std::runtime_error{request.text()};
     co_return v1::EchoReply{};
@@ -43,6 +85,16 @@ class echo_service final : public v1::Echo::service {
 
   int begun = 0;  // on the strand
   int stopped = 0;
+  int joined = 0;   // ends of requests that Join saw
+  int written = 0;  // replies of Repeat that found room
+
+ private:
+  weft::task<weft::status> pause(std::int64_t us) {
+    if (us == 0) co_return weft::status{};
+    auto s = co_await weft::sleep_for(std::chrono::microseconds{us});
+    if (!s.ok()) ++stopped;
+    co_return s;
+  }
 };
 
 }  // namespace test

@@ -1,0 +1,108 @@
+#pragma once
+#include <algorithm>
+#include <optional>
+#include <weft/rpc/convert.hpp>
+#include <weft/rpc/server_state.hpp>
+#include <weft/runtime/config.hpp>
+
+namespace weft {
+
+/// One unary call from the network: waits armed at gRPC, becomes a call of the service, and ends when both of gRPC's tags have
+/// come, that of Finish and that of "done". It is then used for the next call.
+///
+///   armed    the request's tag is out
+///   serving  the done tag is out; the service has the call
+///   replying the done tag may be out, Finish's is
+class server::state::incoming_call final : call_listener {
+ public:
+  incoming_call(state& s, method& m) : state_{s}, method_{m} {}
+
+  // False when the queue is shut.
+  bool arm() {
+    context_.emplace();
+    responder_.emplace(&*context_);
+    request_.Clear();
+    void* tag = state_.queue_.begin(requested_);
+    if (tag == nullptr) return false;
+    // Counted when the call begins: the done tag of a call that never begins does not come (grpc#10136).
+    WEFT_TSAN_RELEASE(&done_);
+    context_->AsyncNotifyWhenDone(static_cast<operation*>(&done_));
+    state_.bytes_.request(method_.index, *context_, request_, *responder_, state_.queue_.queue(), tag);
+    return true;
+  }
+
+ private:
+  template <void (incoming_call::*Then)(bool)>
+  struct step final : operation {
+    explicit step(incoming_call& i) : self{i} {}
+    void on_event(bool ok) noexcept override { (self.*Then)(ok); }
+    incoming_call& self;
+  };
+
+  void requested(bool ok) {
+    if (!ok) return end();  // the server is shutting down
+    static_cast<void>(state_.queue_.begin(done_));
+    ++state_.server_.counters_.calls;
+    tags_left_ = 2;
+    state_.arm(method_);
+
+    auto accepted = method_.entry->accept(*method_.service, request_);
+    request_.Clear();
+    if (!accepted.ok()) {
+      ++state_.server_.counters_.malformed;
+      return reply(accepted.status());
+    }
+    call_ = std::move(*accepted);
+    // The worker may have slept until now: the round has not begun, and its time is that of the last one.
+    const auto latest = saturating_add(state_.home_.read_clock(), state_.server_.options_.longest);
+    call_->begin(state_.home_, std::min(from_timespec(context_->raw_deadline()), latest));
+    if (call_->settled()) {
+      completed();
+    } else {
+      call_->tell(*this);
+    }
+  }
+
+  void completed() noexcept override {
+    grpc::ByteBuffer bytes;
+    const auto outcome = method_.entry->take(*call_, bytes);
+    call_.reset();
+    if (!outcome.ok()) return reply(outcome);
+    responder_->Finish(bytes, grpc::Status::OK, state_.queue_.begin(finished_));
+  }
+
+  void reply(const status& error) { responder_->FinishWithError(to_grpc(error), state_.queue_.begin(finished_)); }
+
+  void done(bool) {
+    if (context_->IsCancelled() && call_) {
+      ++state_.server_.counters_.cancelled;
+      call_->give_up(weft::cancelled("the client has gone"));  // ends in `completed`
+    }
+    tag_came();
+  }
+  void finished(bool) { tag_came(); }
+
+  void tag_came() {
+    if (--tags_left_ != 0) return;
+    end();
+  }
+  void end() {
+    responder_.reset();
+    context_.reset();
+    method_.idle.emplace_back(this);
+    state_.ended();
+  }
+
+  state& state_;
+  method& method_;
+  int tags_left_ = 0;
+  call_holder call_;
+  grpc::ByteBuffer request_;
+  std::optional<grpc::ServerContext> context_;
+  std::optional<grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>> responder_;
+  step<&incoming_call::requested> requested_{*this};
+  step<&incoming_call::done> done_{*this};
+  step<&incoming_call::finished> finished_{*this};
+};
+
+}  // namespace weft

@@ -1,0 +1,57 @@
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <semaphore>
+#include <vector>
+#include <weft/rpc/completion_queue.hpp>
+#include <weft/rpc/detail/grpc.hpp>
+#include <weft/rpc/rpc_runtime.hpp>
+#include <weft/rpc/server.hpp>
+
+namespace weft {
+
+/// What gRPC holds while the server runs. On the polling worker, except for start and shutdown.
+class server::state {
+ public:
+  explicit state(server& s);
+  ~state();
+
+  status start();
+  void stop(duration grace) noexcept;
+
+ private:
+  class incoming_call;
+  class incoming_stream;
+  class unknown_method;
+  struct method {
+    rpc_service* service;
+    const served_method* entry;
+    int index;
+    std::vector<std::unique_ptr<incoming_call>> idle;  // unary ones are used again
+  };
+
+  void arm_all();
+  void arm(method& m);
+  void arm_unary(method& m);
+  void arm_unknown();
+  void tell_if_ended() noexcept;
+  // Something that gRPC held is back for good.
+  void ended() noexcept {
+    --live_;
+    tell_if_ended();
+  }
+
+  server& server_;
+  completion_queue& queue_;
+  worker& home_;
+  detail::byte_service bytes_;
+  grpc::AsyncGenericService generic_;
+  std::vector<method> methods_;
+  std::unique_ptr<grpc::Server> grpc_;
+  std::size_t live_ = 0;  // calls and armed requests at gRPC
+  bool stopping_ = false;
+  bool draining_ = false;
+  std::binary_semaphore ended_{0};
+};
+
+}  // namespace weft

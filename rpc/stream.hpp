@@ -1,0 +1,139 @@
+#pragma once
+#include <grpcpp/support/byte_buffer.h>
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <weft/rpc/bytes.hpp>
+#include <weft/runtime/call.hpp>
+#include <weft/runtime/event.hpp>
+#include <weft/runtime/pipe.hpp>
+
+namespace weft {
+
+namespace detail {
+
+template <class Service, class Request, class Reply, class Handler, class Sent, class Answered>
+class stream_method;
+template <class Request, class Reply>
+class client_stream;
+
+/// Messages that a stream holds for whoever reads it; a writer waits when it holds so many. (On the way through gRPC its
+/// own buffers come in addition.)
+inline constexpr std::size_t stream_limit = 16;
+
+using byte_pipe = pipe<grpc::ByteBuffer>;
+
+// What both ends of a stream are made of: the message itself within a process, bytes on the way through gRPC.
+template <class T>
+struct either_pipe {
+  either_pipe() = default;
+  explicit either_pipe(std::shared_ptr<pipe<T>> p) noexcept : messages{std::move(p)} {}
+  explicit either_pipe(std::shared_ptr<byte_pipe> p) noexcept : bytes{std::move(p)} {}
+
+  std::shared_ptr<pipe<T>> messages;
+  std::shared_ptr<byte_pipe> bytes;
+};
+
+}  // namespace detail
+
+/// The reading end of a stream of messages: `while (auto message = co_await in.read())`. Of one strand.
+template <class T>
+class reader {
+ public:
+  explicit reader(detail::either_pipe<T> from) noexcept : from_{std::move(from)} {}
+
+  /// The next message. Empty at the end: the other side has written its last or the call is over; or the reading task was
+  /// stopped. What the call ended with is its outcome's to say. Resumes on the reader's strand; a message that has arrived
+  /// does not suspend.
+  task<std::optional<T>> read() {
+    if (from_.messages) co_return co_await from_.messages->read();
+    const auto bytes = co_await from_.bytes->read();
+    if (!bytes) co_return std::nullopt;
+    std::optional<T> message{std::in_place};
+    if (auto s = parse(*bytes, *message); !s.ok()) {
+      malformed_ = s;
+      from_.bytes->refuse(std::move(s));
+      co_return std::nullopt;
+    }
+    co_return message;
+  }
+
+  /// Why reading ended early: what came was no T. Ok otherwise.
+  const status& malformed() const noexcept { return malformed_; }
+
+ private:
+  template <class Service, class Request, class Reply, class Handler, class Sent, class Answered>
+  friend class detail::stream_method;
+  template <class Request, class Reply>
+  friend class detail::client_stream;
+
+  // Nobody reads any more: the other side's writes fail, or go nowhere.
+  void refuse(status why) noexcept {
+    from_.messages ? from_.messages->refuse(std::move(why)) : from_.bytes->refuse(std::move(why));
+  }
+  void discard() noexcept { from_.messages ? from_.messages->discard() : from_.bytes->discard(); }
+
+  detail::either_pipe<T> from_;
+  status malformed_;
+};
+
+/// The writing end of a stream of messages. Several coroutines of one strand may write; the messages of each keep its order.
+template <class T>
+class writer {
+ public:
+  explicit writer(detail::either_pipe<T> to) noexcept : to_{std::move(to)} {}
+
+  /// `co_await out.write(message)`: waits for room, not for delivery: a slow reader suspends its writers, and at most
+  /// 16 messages wait for it. Resumes on the writer's strand. Errors: CANCELLED (the task was stopped), FAILED_PRECONDITION
+  /// (after `end`, or nobody reads any more), INVALID_ARGUMENT (the message cannot be serialised; the stream goes on), or
+  /// what the call ended with. A message whose write failed was not sent.
+  task<status> write(T message) {
+    if (to_.messages) co_return co_await to_.messages->write(std::move(message));
+    grpc::ByteBuffer bytes;
+    if (auto s = serialize(message, bytes); !s.ok()) co_return s;
+    co_return co_await to_.bytes->write(std::move(bytes));
+  }
+
+  /// That was the last message. Idempotent.
+  void end() noexcept { to_.messages ? to_.messages->end() : to_.bytes->end(); }
+
+ private:
+  detail::either_pipe<T> to_;
+};
+
+namespace detail {
+
+/// The caller's side of a streaming call, beside the operation itself: knows when the call is settled, and ends the streams
+/// then.
+class stream_end : public call_listener {
+ public:
+  /// The call is over: what has come can still be read, writes fail.
+  virtual void cut(const status& why) noexcept = 0;
+  /// Set when the call's outcome stands.
+  event& settled() noexcept { return settled_; }
+
+ protected:
+  ~stream_end() = default;
+
+ private:
+  void completed() noexcept override {
+    cut(failed_precondition("the call is over: its status says why"));
+    settled_.set();
+  }
+  event settled_;
+};
+
+/// A streaming call to be made: the operation, and the caller's ends.
+template <class Request, class Reply>
+struct outgoing_stream {
+  held_call<unit> operation;
+  stream_end* end;  // part of the operation
+  either_pipe<Request> requests;
+  either_pipe<Reply> replies;
+};
+
+}  // namespace detail
+}  // namespace weft

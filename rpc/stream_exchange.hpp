@@ -1,0 +1,54 @@
+#pragma once
+#include <memory>
+#include <optional>
+#include <weft/rpc/completion_queue.hpp>
+#include <weft/rpc/detail/grpc.hpp>
+#include <weft/rpc/method.hpp>
+#include <weft/rpc/peer.hpp>
+#include <weft/rpc/stream.hpp>
+#include <weft/runtime/scope.hpp>
+
+namespace weft::detail {
+
+/// A streaming call on its way through gRPC, in bytes, of whatever kind: on the wire all are the same. Made and destroyed on
+/// the caller's worker; a task on the polling one carries messages between its pipes and gRPC, and brings it back.
+class stream_exchange final : public call_of<unit>, public stream_end, outgoing_call {
+ public:
+  stream_exchange(peer& to, const method_info& method);
+
+  const std::shared_ptr<byte_pipe>& requests() const noexcept { return requests_; }
+  const std::shared_ptr<byte_pipe>& replies() const noexcept { return replies_; }
+
+  void cut(const status& why) noexcept override;
+
+ private:
+  struct homeward final : work {
+    explicit homeward(stream_exchange& x) noexcept : exchange{x} {}
+    void run() noexcept override { exchange.came_back(); }
+    stream_exchange& exchange;
+  };
+
+  const char* name() const noexcept override { return method_.path; }
+  status depart(worker& home, time_point deadline, const context* caller) noexcept override;
+  void cancel() noexcept override { context_->TryCancel(); }
+  result<unit> take_reply() override;
+  void cancel_for_shutdown() noexcept override { context_->TryCancel(); }
+
+  // The task, and its two directions.
+  task<> run();
+  static task<> both_ways(stream_exchange* x, scope& s);
+  task<> send();
+  task<> receive();
+
+  const std::shared_ptr<channel> channel_;  // the peer may be gone before gRPC has let go of the call
+  const method_info& method_;
+  worker* home_ = nullptr;
+  homeward homeward_{*this};
+  const std::shared_ptr<byte_pipe> requests_ = std::make_shared<byte_pipe>(stream_limit);
+  const std::shared_ptr<byte_pipe> replies_ = std::make_shared<byte_pipe>(stream_limit);
+  grpc::Status status_{grpc::StatusCode::UNAVAILABLE, "the runtime has ended"};  // until gRPC says another
+  std::optional<grpc::ClientContext> context_;
+  std::unique_ptr<client_byte_stream> stream_;
+};
+
+}  // namespace weft::detail

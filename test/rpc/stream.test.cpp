@@ -1,0 +1,339 @@
+// What a streaming call promises, whatever way it goes: the same suite over every binding.
+#include <doctest/doctest.h>
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+#include <weft/rpc/peer.hpp>
+#include <weft/rpc/rpc_runtime.hpp>
+#include <weft/rpc/server.hpp>
+#include <weft/runtime/scope.hpp>
+#include <weft/runtime/sleep.hpp>
+#include <weft/runtime/sync_wait.hpp>
+#include <weft/runtime/with_timeout.hpp>
+
+#include "../support/bound_echo.hpp"
+
+using namespace std::chrono_literals;
+using test::bound_echo;
+using test::each_way;
+using test::say;
+using test::way;
+using test::v1::Echo;
+using test::v1::EchoReply;
+using test::v1::EchoRequest;
+using test::v1::RepeatRequest;
+
+namespace {
+
+RepeatRequest repeat(std::string text, int times, std::chrono::microseconds delay = 0us) {
+  RepeatRequest r;
+  r.set_text(std::move(text));
+  r.set_times(times);
+  r.set_delay_us(delay.count());
+  return r;
+}
+
+struct heard {
+  std::vector<std::string> texts;
+  weft::status end;
+};
+
+weft::task<heard> listen(Echo::client echo, RepeatRequest request, weft::call_options options = {}) {
+  heard h;
+  auto feed = echo.Repeat(std::move(request), options);
+  while (auto reply = co_await feed.read()) h.texts.push_back(reply->text());
+  h.end = co_await feed.finish();
+  co_return h;
+}
+
+}  // namespace
+
+TEST_SUITE("streams") {
+  TEST_CASE("a server's stream is read to its end, in order, on the caller's strand") {
+    each_way([](way w) {
+      bound_echo f{w};
+      const auto h = f.run([](Echo::client echo) -> weft::task<heard> {
+        const auto* before = weft::worker::current_strand();
+        auto h = co_await listen(echo, repeat("again", 100));
+        CHECK(weft::worker::current_strand() == before);
+        co_return h;
+      }(f.client));
+      CHECK(h.end == weft::status{});
+      CHECK(h.texts == std::vector<std::string>(100, "again"));
+    });
+  }
+
+  TEST_CASE("a stream of nothing ends at once") {
+    each_way([](way w) {
+      bound_echo f{w};
+      const auto h = f.run(listen(f.client, repeat("never", 0)));
+      CHECK(h.end == weft::status{});
+      CHECK(h.texts.empty());
+    });
+  }
+
+  TEST_CASE("finish drops what was not read, and the handler writes to its end") {
+    each_way([](way w) {
+      bound_echo f{w};
+      const auto end = f.run([](Echo::client echo) -> weft::task<weft::status> {
+        auto feed = echo.Repeat(repeat("unread", 200));
+        std::ignore = co_await feed.read();
+        co_return co_await feed.finish();
+      }(f.client));
+      CHECK(end == weft::status{});
+      CHECK(f.inside([&f] { return f.service.written; }) == 200);
+    });
+  }
+
+  TEST_CASE("a reader that does not read suspends the handler") {
+    each_way([](way w) {
+      bound_echo f{w};
+      const auto written = f.run([](bound_echo* f) -> weft::task<int> {
+        auto feed = f->client.Repeat(repeat(std::string(100'000, 'x'), 1'000), weft::within{1h});
+        std::ignore = co_await feed.read();
+        int seen = 0;
+        for (int now = 1; now != seen;) {  // until it stands still
+          seen = now;
+          std::ignore = co_await weft::sleep_for(100ms);
+          now = *co_await f->service.call([f] { return f->service.written; });
+        }
+        co_return seen;
+      }(&f));
+      // 16 in the stream and, over the network, what gRPC and the sockets hold beside: some megabytes.
+      CHECK(written >= 16);
+      CHECK(written < 500);
+    });
+  }
+
+  TEST_CASE("requests are joined into one reply") {
+    each_way([](way w) {
+      bound_echo f{w};
+      const auto reply = f.run([](Echo::client echo) -> weft::reply<EchoReply> {
+        auto up = echo.Join();
+        for (const char* text : {"one", "two", "three"}) {
+          auto request = say(text);
+          CHECK((co_await up.write(std::move(request))).ok());
+        }
+        co_return co_await up.finish();
+      }(f.client));
+      REQUIRE(reply.ok());
+      CHECK(reply->text() == "one two three");
+    });
+  }
+
+  TEST_CASE("a stream of no requests gets its reply") {
+    each_way([](way w) {
+      bound_echo f{w};
+      const auto reply = f.run([](Echo::client echo) -> weft::reply<EchoReply> {
+        auto up = echo.Join();
+        co_return co_await up.finish();
+      }(f.client));
+      REQUIRE(reply.ok());
+      CHECK(reply->text().empty());
+    });
+  }
+
+  TEST_CASE("a handler that fails early ends the writes, and finish says why") {
+    each_way([](way w) {
+      bound_echo f{w};
+      const auto outcome = f.run([](Echo::client echo) -> weft::reply<EchoReply> {
+        auto up = echo.Join();
+        auto fail = say("fail");
+        CHECK((co_await up.write(std::move(fail))).ok());
+        weft::status s;
+        while (s.ok()) {  // some may still find room
+          auto more = say("more");
+          s = co_await up.write(std::move(more));
+        }
+        CHECK(s.code() == weft::code::failed_precondition);
+        co_return co_await up.finish();
+      }(f.client));
+      CHECK(outcome.status() == weft::aborted("as asked"));
+    });
+  }
+
+  TEST_CASE("both sides talk in turn, and the call ends after writes_done") {
+    each_way([](way w) {
+      bound_echo f{w};
+      const auto end = f.run([](Echo::client echo) -> weft::task<weft::status> {
+        auto talk = echo.Talk();
+        for (int i = 0; i < 50; ++i) {
+          auto request = say(std::to_string(i));
+          CHECK((co_await talk.write(std::move(request))).ok());
+          const auto reply = co_await talk.read();
+          CHECK((reply && reply->text() == std::to_string(i)));
+        }
+        talk.writes_done();
+        CHECK_FALSE((co_await talk.read()).has_value());
+        auto late = say("late");
+        CHECK_FALSE((co_await talk.write(std::move(late))).ok());
+        co_return co_await talk.finish();
+      }(f.client));
+      CHECK(end == weft::status{});
+    });
+  }
+
+  TEST_CASE("a handler may end before the requests do") {
+    each_way([](way w) {
+      bound_echo f{w};
+      const auto end = f.run([](Echo::client echo) -> weft::task<weft::status> {
+        auto talk = echo.Talk();
+        auto bye = say("bye");
+        CHECK((co_await talk.write(std::move(bye))).ok());
+        const auto reply = co_await talk.read();
+        CHECK((reply && reply->text() == "bye"));
+        CHECK_FALSE((co_await talk.read()).has_value());
+        co_return co_await talk.finish();
+      }(f.client));
+      CHECK(end == weft::status{});
+    });
+  }
+
+  TEST_CASE("an error follows the replies that were written before it") {
+    each_way([](way w) {
+      bound_echo f{w};
+      const auto end = f.run([](Echo::client echo) -> weft::task<weft::status> {
+        auto talk = echo.Talk();
+        for (const char* text : {"a", "b", "fail"}) {
+          auto request = say(text);
+          CHECK((co_await talk.write(std::move(request))).ok());
+        }
+        std::string all;
+        while (auto reply = co_await talk.read()) all += reply->text();
+        CHECK(all == "ab");
+        co_return co_await talk.finish();
+      }(f.client));
+      CHECK(end == weft::aborted("as asked"));
+    });
+  }
+
+  TEST_CASE("several writers on one stream keep each one's order") {
+    each_way([](way w) {
+      bound_echo f{w};
+      constexpr int writers = 4, each = 200;
+      f.run(weft::with_scope(
+          [](Echo::client echo, weft::scope& s) -> weft::task<> {
+            auto talk = echo.Talk(weft::within{60s});
+            using call = decltype(talk);
+            for (int n = 0; n < writers; ++n) {
+              std::ignore = s.start(
+                  [](call* talk, int n) -> weft::task<> {
+                    for (int i = 0; i < each; ++i) {
+                      auto request = say(std::to_string(n) + ":" + std::to_string(i));
+                      CHECK((co_await talk->write(std::move(request))).ok());
+                    }
+                  },
+                  &talk, n);
+            }
+            std::array<int, writers> next{};
+            for (int i = 0; i < writers * each; ++i) {
+              const auto reply = co_await talk.read();
+              REQUIRE(reply);
+              const auto n = static_cast<std::size_t>(reply->text().front() - '0');
+              CHECK(reply->text() == std::to_string(n) + ":" + std::to_string(next.at(n)++));
+            }
+            CHECK((co_await talk.finish()).ok());
+          },
+          f.client));
+    });
+  }
+
+  TEST_CASE("at its deadline a stream ends with DEADLINE_EXCEEDED, and its handler is stopped") {
+    each_way([](way w) {
+      bound_echo f{w};
+      const auto h = f.run(listen(f.client, repeat("late", 2, 10s), weft::within{50ms}));
+      CHECK(h.end.code() == weft::code::deadline_exceeded);
+      CHECK(h.end.message().find("Repeat took too long") != std::string::npos);
+      f.run(f.until_stopped(1));
+    });
+  }
+
+  TEST_CASE("a caller that is stopped ends its stream, and its handler is stopped") {
+    each_way([](way w) {
+      bound_echo f{w};
+      f.run([](bound_echo* f) -> weft::task<> {
+        auto feed = f->client.Repeat(repeat("never", 1, 1h), weft::within{1h});
+        const auto end = co_await weft::with_timeout(50ms, feed.finish());
+        CHECK(end.code() == weft::code::deadline_exceeded);
+      }(&f));
+      f.run(f.until_stopped(1));
+    });
+  }
+
+  TEST_CASE("a handle that is dropped cancels its call") {
+    each_way([](way w) {
+      bound_echo f{w};
+      f.run([](bound_echo* f) -> weft::task<> {
+        auto talk = f->client.Talk(weft::within{1h});
+        auto hello = say("hello");
+        CHECK((co_await talk.write(std::move(hello))).ok());
+        CHECK((co_await talk.read()).has_value());
+      }(&f));
+      f.run(f.until_stopped(1));
+    });
+  }
+
+  TEST_CASE("a handle that was never used begins nothing") {
+    each_way([](way w) {
+      bound_echo f{w};
+      f.run([](bound_echo* f) -> weft::task<> {
+        auto talk = f->client.Talk();
+        talk.writes_done();
+        auto feed = f->client.Repeat(repeat("unused", 1));
+        co_return;
+      }(&f));
+      CHECK(f.inside([&f] { return f.service.begun; }) == 0);
+    });
+  }
+
+  TEST_CASE("a method that is not overridden is UNIMPLEMENTED") {
+    each_way([](way w) {
+      bound_echo f{w};
+      const auto end = f.run([](Echo::client echo) -> weft::task<weft::status> {
+        auto talk = echo.MissingStream();
+        CHECK_FALSE((co_await talk.read()).has_value());
+        co_return co_await talk.finish();
+      }(f.client));
+      CHECK(end.code() == weft::code::unimplemented);
+    });
+  }
+
+  TEST_CASE("a service that is full refuses a stream") {
+    each_way([](way w) {
+      bound_echo f{w, {.mailbox = 0, .running = 1}};
+      f.run([](bound_echo* f) -> weft::task<> {
+        auto first = f->client.Talk(weft::within{1h});
+        auto hello = say("hello");
+        CHECK((co_await first.write(std::move(hello))).ok());
+        CHECK((co_await first.read()).has_value());
+        const auto h = co_await listen(f->client, repeat("refused", 1));
+        CHECK(h.texts.empty());
+        CHECK(h.end.code() == weft::code::resource_exhausted);
+        CHECK((co_await first.finish()).ok());
+      }(&f));
+    });
+  }
+
+  TEST_CASE("a client that goes in the middle of its requests is never taken for one that has sent its last") {
+    each_way([](way w) {
+      bound_echo f{w};
+      constexpr int clients = 300;
+      f.run([](bound_echo* f) -> weft::task<> {
+        for (int i = 0; i < clients; ++i) {
+          auto up = f->client.Join(weft::within{60s});
+          for (int n = 0; n <= i % 5; ++n) {
+            auto part = say("part");
+            std::ignore = co_await up.write(std::move(part));
+          }
+          if (i % 3 == 0) std::ignore = co_await weft::sleep_for(1ms);
+        }
+      }(&f));
+      const auto ended = [&f] { return f.service.running() == 1; };  // the one that looks
+      while (!f.inside(ended)) f.run([]() -> weft::task<> { std::ignore = co_await weft::sleep_for(1ms); }());
+      CHECK(f.inside([&f] { return f.service.joined; }) == 0);
+    });
+  }
+}

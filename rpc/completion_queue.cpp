@@ -69,7 +69,11 @@ void completion_queue::came_back(outgoing_call& call) noexcept {
 std::size_t completion_queue::poll(time_point until) noexcept {
   void* tag = nullptr;
   bool ok = false;
-  if (queue_->AsyncNext(&tag, &ok, to_timespec(until)) != grpc::CompletionQueue::GOT_EVENT) return 0;
+  const auto next = [&] {
+    return queue_->AsyncNext(&tag, &ok, to_timespec(until)) == grpc::CompletionQueue::GOT_EVENT;
+  };
+  const bool got = next() || (std::exchange(kicked_, false) && next());
+  if (!got) return 0;
   WEFT_TSAN_ACQUIRE(tag);
   auto* op = static_cast<operation*>(tag);
   if (op != waker_.get()) ++counters_.ended;

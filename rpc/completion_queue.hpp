@@ -65,6 +65,11 @@ class completion_queue final : public event_source {
   void came_back(outgoing_call& call) noexcept;
   /// Worker only: a tag that `begin` counted will not come (gRPC says so for the done tag of a call that never began).
   void forget() noexcept { ++counters_.ended; }
+  /// Worker only: an operation was begun that may have completed at once (as writes to a stream do). Such a one leaves a
+  /// kick behind, at which gRPC's next look at its sockets ends without one: a writer that never waits would keep it from
+  /// reading at all. So the next "no event" is asked for twice. (Always asking twice costs unary calls up to a fifth, by
+  /// reading their replies in smaller batches.)
+  void may_have_kicked() noexcept { kicked_ = true; }
   bool shut() const noexcept { return shut_; }
 
   grpc::ServerCompletionQueue& queue() noexcept { return *queue_; }
@@ -89,6 +94,7 @@ class completion_queue final : public event_source {
   outgoing_call* outgoing_ = nullptr;
   bool server_built_ = false;
   bool shut_ = false;
+  bool kicked_ = false;
 };
 
 }  // namespace weft

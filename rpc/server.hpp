@@ -16,7 +16,7 @@ struct server_options {
   std::vector<std::string> addresses = {"127.0.0.1:0"};
   /// Requests kept waiting at gRPC for each method; it grows a batch of calls at a time.
   int armed = 64;
-  /// Handlers are stopped after this time even if their caller would wait longer.
+  /// Handlers of unary methods are stopped after this time even if their caller would wait longer; streams are not.
   duration longest = std::chrono::seconds{60};
   /// Clients may ping an idle connection so often.
   duration keepalive_permitted = std::chrono::seconds{10};

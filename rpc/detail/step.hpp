@@ -24,6 +24,7 @@ class step final : wait, operation {
     if (ctx.stopped()) call_.TryCancel();
     suspend(h, ctx, __builtin_return_address(0));
     start_(tag);
+    queue_.may_have_kicked();
     return true;
   }
   bool await_resume() const noexcept { return ok_; }

@@ -43,8 +43,52 @@ weft::task<> keep_calling(Echo::client echo, tally* t, int delay_us) {
   }
 }
 
+// One stream after the other, that talks in turn.
+weft::task<> keep_talking(Echo::client echo, tally* t) {
+  auto& ctx = co_await weft::current();
+  while (!t->stop && !ctx.stopped()) {
+    t->begun.fetch_add(1);
+    auto talk = echo.Talk(weft::within{10s});
+    for (int i = 0; i < 3; ++i) {
+      EchoRequest request;
+      request.set_text("x");
+      request.set_delay_us(200);
+      if (!(co_await talk.write(std::move(request))).ok()) break;
+      if (!(co_await talk.read()).has_value()) break;
+    }
+    const auto outcome = co_await talk.finish();
+    t->completed.fetch_add(1);
+    t->completed.notify_all();
+    if (outcome.code() == weft::code::unavailable) std::ignore = co_await weft::sleep_for(1ms);
+  }
+}
+
+// One stream after the other, that is listened to, or dropped in the middle.
+weft::task<> keep_listening(Echo::client echo, tally* t) {
+  auto& ctx = co_await weft::current();
+  for (int n = 0; !t->stop && !ctx.stopped(); ++n) {
+    t->begun.fetch_add(1);
+    test::v1::RepeatRequest request;
+    request.set_text("x");
+    request.set_times(40);
+    request.set_delay_us(n % 2 * 100);
+    auto feed = echo.Repeat(std::move(request), weft::within{10s});
+    for (int i = 0; i < 10; ++i) {
+      if (!(co_await feed.read()).has_value()) break;
+    }
+    const auto outcome = n % 3 == 0 ? weft::status{} : co_await feed.finish();
+    t->completed.fetch_add(1);
+    t->completed.notify_all();
+    if (!outcome.ok()) std::ignore = co_await weft::sleep_for(1ms);
+  }
+}
+
 weft::task<> callers(Echo::client echo, tally* t, weft::scope& s) {
   for (int i = 0; i < 12; ++i) std::ignore = s.start(keep_calling(echo, t, 500 + i % 4 * 1'000));
+  for (int i = 0; i < 3; ++i) {
+    std::ignore = s.start(keep_talking(echo, t));
+    std::ignore = s.start(keep_listening(echo, t));
+  }
   co_return;
 }
 

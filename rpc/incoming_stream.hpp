@@ -85,16 +85,28 @@ class server::state::incoming_stream final : operation {
       if (!co_await received) break;
       if (!(co_await served_.requests->write(std::move(bytes))).ok()) co_return;
     }
-    // gRPC says the same when the client has sent its last and when it is gone; then the done tag is on the queue too. A
-    // handler must not take the second for the first, so what is on the queue goes before.
-    co_await yield{};
-    if (!served_.call || served_.call->settled()) co_return;
-    served_.requests->end();
+    if (co_await client_is_there()) served_.requests->end();
+  }
+
+  // gRPC's read says the same when the client has sent its last and when it is gone, and a handler must not take the second
+  // for the first. When the stream was reset nothing can be sent on it either: the initial metadata tell, which were not sent
+  // before the first reply. After that only the done tag does, which may come a little later.
+  task<bool> client_is_there() {
+    if (served_.call->settled()) co_return false;
+    if (std::exchange(headers_sent_, true)) {
+      std::ignore = co_await sleep_for(done_comes_within);
+    } else {
+      const auto send = [this](void* tag) { stream_.SendInitialMetadata(tag); };
+      detail::step sent{state_.queue_, context_, "gRPC initial metadata", send};
+      if (!co_await sent) co_return false;
+    }
+    co_return !served_.call->settled();
   }
 
   // What the handler writes, and in the end its status.
   task<> send() {
     while (auto bytes = co_await served_.replies->read()) {
+      headers_sent_ = true;
       const auto write = [&](void* tag) { stream_.Write(*bytes, tag); };
       detail::step written{state_.queue_, context_, "gRPC write", write};
       if (co_await written) continue;
@@ -105,10 +117,13 @@ class server::state::incoming_stream final : operation {
       served_.call->give_up(weft::unavailable("the server's runtime is ending"));
     }
     const auto outcome = to_grpc(status_of(served_.call->take()));
+    headers_sent_ = true;
     const auto finish = [&](void* tag) { stream_.Finish(outcome, tag); };
     detail::step finished{state_.queue_, context_, "gRPC finish", finish};
     std::ignore = co_await finished;
   }
+
+  static constexpr auto done_comes_within = std::chrono::milliseconds{2};
 
   state& state_;
   method& method_;
@@ -116,6 +131,7 @@ class server::state::incoming_stream final : operation {
   detail::server_byte_stream stream_;
   done done_{*this};
   served_stream served_{};
+  bool headers_sent_ = false;
   int parts_left_ = 2;  // the task, and the done tag
 };
 

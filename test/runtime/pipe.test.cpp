@@ -144,7 +144,8 @@ TEST_SUITE("pipe") {
           waiting.stop();
           CHECK((co_await std::move(waiting)).code() == weft::code::cancelled);
           f->numbers->end();
-          CHECK(co_await read_all(f->numbers.get()) == std::vector{1});
+          const auto all = co_await read_all(f->numbers.get());
+          CHECK(all == std::vector{1});
         },
         &f));
   }
@@ -154,7 +155,8 @@ TEST_SUITE("pipe") {
     f.run([](two_ends* f) -> weft::task<> {
       CHECK((co_await f->numbers->write(1)).ok());
       f->numbers->close();
-      CHECK(co_await read_all(f->numbers.get()) == std::vector{1});
+      const auto all = co_await read_all(f->numbers.get());
+      CHECK(all == std::vector{1});
       CHECK_FALSE(f->numbers->ended_by_writer());
     }(&f));
   }

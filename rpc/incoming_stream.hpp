@@ -83,7 +83,7 @@ class server::state::incoming_stream final : operation {
       const auto read = [&](void* tag) { stream_.Read(&bytes, tag); };
       detail::step received{state_.queue_, context_, "gRPC read", read};
       if (!co_await received) break;
-      if (!(co_await served_.requests->write(std::move(bytes))).ok()) co_return;
+      if (!(co_await served_.requests->write(bytes)).ok()) co_return;
     }
     if (co_await client_is_there()) served_.requests->end();
   }

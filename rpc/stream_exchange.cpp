@@ -1,7 +1,6 @@
 #include <weft/rpc/stream_exchange.hpp>
 
 #include <tuple>
-#include <utility>
 #include <weft/rpc/convert.hpp>
 #include <weft/rpc/detail/channel.hpp>
 #include <weft/rpc/detail/step.hpp>
@@ -78,7 +77,7 @@ task<> stream_exchange::receive() {
     const auto read = [&](void* tag) { stream_->Read(&bytes, tag); };
     step received{queue, *context_, "gRPC read", read};
     if (!co_await received) co_return;
-    std::ignore = co_await replies_->write(std::move(bytes));
+    std::ignore = co_await replies_->write(bytes);
   }
 }
 

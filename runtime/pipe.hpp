@@ -50,7 +50,7 @@ class pipe : public std::enable_shared_from_this<pipe<T>> {
     co_return send(std::move(value)) ? status{} : unavailable("the runtime has ended");
   }
   /// No more values: readers get what was written, then the end. Idempotent.
-  void end() noexcept {
+  void end() {
     if (std::exchange(ended_, true)) return;
     room_wanted_.wake_all();
     send(std::nullopt);
@@ -81,14 +81,14 @@ class pipe : public std::enable_shared_from_this<pipe<T>> {
     values_wanted_.wake_all();
   }
   /// What has arrived and what comes is dropped, and the writing end cut, with `why`.
-  void refuse(status why) noexcept {
+  void refuse(status why) {
     if (std::exchange(refusing_, true)) return;
     values_.clear();
     close();
     carry(*new note{this->shared_from_this(), 0, std::move(why)}, from_);
   }
   /// What has arrived and what comes is dropped; who writes does not notice.
-  void discard() noexcept {
+  void discard() {
     discarding_ = true;
     for (; !values_.empty(); values_.pop_front()) give_back();
   }
@@ -146,7 +146,7 @@ class pipe : public std::enable_shared_from_this<pipe<T>> {
     delete &m;
     return false;
   }
-  bool send(std::optional<T> value) noexcept {
+  bool send(std::optional<T> value) {
     if (from_ == to_) {
       arrived(std::move(value));
       return true;
@@ -163,7 +163,7 @@ class pipe : public std::enable_shared_from_this<pipe<T>> {
     values_.push_back(std::move(*value));
     if (auto* w = values_wanted_.pop()) wait_list::wake(*w);
   }
-  void give_back() noexcept {
+  void give_back() {
     if (from_ == to_) return came_back(1);
     if (++read_ < (limit_ + 1) / 2) return;
     carry(*new note{this->shared_from_this(), std::exchange(read_, 0), {}}, from_);

@@ -23,7 +23,6 @@ using test::say;
 using test::way;
 using test::v1::Echo;
 using test::v1::EchoReply;
-using test::v1::EchoRequest;
 using test::v1::RepeatRequest;
 
 namespace {

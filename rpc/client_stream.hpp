@@ -27,7 +27,9 @@ class client_stream {
         operation_{std::move(to.operation)},
         end_{to.end},
         requests_{std::move(to.requests)},
-        replies_{std::move(to.replies)} {}
+        replies_{std::move(to.replies)} {
+    operation_->carries(options.take_extras());
+  }
 
   // True when it has begun now.
   bool begin(const context& ctx) noexcept {
@@ -39,6 +41,17 @@ class client_stream {
   writer<Request>& requests() noexcept { return requests_; }
   reader<Reply>& replies() noexcept { return replies_; }
   void give_up(status why) noexcept { operation_->give_up(std::move(why)); }
+
+  task<metadata> headers() {
+    auto& ctx = co_await current();
+    begin(ctx);
+    std::ignore = co_await end_->headers_known().wait();
+    co_return end_->headers();
+  }
+  metadata trailers() const {
+    const auto* extras = operation_->settled() ? operation_->arrived_extras() : nullptr;
+    return extras != nullptr ? extras->trailers : metadata{};
+  }
 
   // Ends the requests, drops the replies that come, and waits for the status.
   task<status> outcome() {
@@ -89,6 +102,14 @@ class [[nodiscard]] client_reader final : detail::client_stream<Request, Reply> 
     co_await ask(ctx);
     co_return co_await this->outcome();
   }
+  /// What the handler sent before its first reply: waits for it. Empty too when the call or the task ended before.
+  task<metadata> headers() {
+    auto& ctx = co_await current();
+    co_await ask(ctx);
+    co_return co_await detail::client_stream<Request, Reply>::headers();
+  }
+  /// What the handler sent with its status; after `finish`.
+  using detail::client_stream<Request, Reply>::trailers;
 
  private:
   task<> ask(const context& ctx) {
@@ -124,6 +145,9 @@ class [[nodiscard]] client_writer final : detail::client_stream<Request, Reply> 
     if (!reply) co_return internal_error("the call ended without a reply");
     co_return std::move(*reply);
   }
+  /// As those of `client_reader`.
+  using detail::client_stream<Request, Reply>::headers;
+  using detail::client_stream<Request, Reply>::trailers;
 };
 
 /// A call of a method that takes a stream and answers with one; both are independent of each other.
@@ -149,6 +173,9 @@ class [[nodiscard]] client_reader_writer final : detail::client_stream<Request, 
   void writes_done() noexcept { this->requests().end(); }
   /// As `client_reader::finish`; ends the requests too.
   task<status> finish() { return this->outcome(); }
+  /// As those of `client_reader`.
+  using detail::client_stream<Request, Reply>::headers;
+  using detail::client_stream<Request, Reply>::trailers;
 };
 
 }  // namespace weft

@@ -1,5 +1,7 @@
 #include <weft/rpc/convert.hpp>
 
+#include <grpcpp/client_context.h>
+
 #include <string>
 
 namespace weft {
@@ -8,7 +10,7 @@ status from_grpc(const grpc::Status& s) {
   if (s.ok()) return {};
   const auto number = static_cast<int>(s.error_code());
   const auto known = number > 0 && number <= static_cast<int>(code::unauthenticated);
-  return {known ? static_cast<code>(number) : code::unknown, s.error_message()};
+  return {known ? static_cast<code>(number) : code::unknown, s.error_message(), s.error_details()};
 }
 
 status from_grpc(const grpc::Status& s, const char* method) {
@@ -20,7 +22,34 @@ status from_grpc(const grpc::Status& s, const char* method) {
 
 grpc::Status to_grpc(const status& s) {
   if (s.ok()) return grpc::Status::OK;
-  return {static_cast<grpc::StatusCode>(s.code()), s.message()};
+  return {static_cast<grpc::StatusCode>(s.code()), s.message(), s.details()};
+}
+
+metadata from_grpc(const std::multimap<grpc::string_ref, grpc::string_ref>& m) {
+  metadata out;
+  for (const auto& [key, value] : m) {
+    out.add({key.data(), key.size()}, {value.data(), value.size()});
+  }
+  return out;
+}
+
+grpc_compression_algorithm to_grpc(compression c) noexcept {
+  switch (c) {
+    case compression::none: return GRPC_COMPRESS_NONE;
+    case compression::deflate: return GRPC_COMPRESS_DEFLATE;
+    case compression::gzip: return GRPC_COMPRESS_GZIP;
+  }
+  return GRPC_COMPRESS_NONE;
+}
+
+void set_up(grpc::ClientContext& context, time_point deadline, const call_extras* extras) {
+  if (deadline != never) context.set_deadline(to_timespec(deadline));
+  if (extras == nullptr) return;
+  for (const auto& [key, value] : extras->sent) context.AddMetadata(key, value);
+  if (extras->wait_for_ready) context.set_wait_for_ready(true);
+  if (extras->compress_request != compression::none) {
+    context.set_compression_algorithm(to_grpc(extras->compress_request));
+  }
 }
 
 gpr_timespec to_timespec(time_point t) noexcept {

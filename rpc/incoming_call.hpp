@@ -2,18 +2,19 @@
 #include <algorithm>
 #include <optional>
 #include <weft/rpc/convert.hpp>
+#include <weft/rpc/server_origin.hpp>
 #include <weft/rpc/server_state.hpp>
 #include <weft/runtime/config.hpp>
 
 namespace weft {
 
 /// One unary call from the network: waits armed at gRPC, becomes a call of the service, and ends when both of gRPC's tags have
-/// come, that of Finish and that of "done". It is then used for the next call.
+/// come, that of Finish and that of "done", and the service has let go of it. It is then used for the next call.
 ///
 ///   armed    the request's tag is out
 ///   serving  the done tag is out; the service has the call
-///   replying the done tag may be out, Finish's is
-class server::state::incoming_call final : call_listener {
+///   replying the done tag may be out, Finish's is; the service has the call still, when the client went before its handler
+class server::state::incoming_call final : call_listener, detail::server_origin {
  public:
   incoming_call(state& s, method& m) : state_{s}, method_{m} {}
 
@@ -43,16 +44,17 @@ class server::state::incoming_call final : call_listener {
     if (!ok) return end();  // the server is shutting down
     static_cast<void>(state_.queue_.begin(done_));
     ++state_.server_.counters_.calls;
-    tags_left_ = 2;
+    parts_left_ = 2;
     state_.arm(method_);
 
-    auto accepted = method_.entry->accept(*method_.service, request_);
+    auto accepted = method_.entry->accept(*method_.service, *this, request_);
     request_.Clear();
     if (!accepted.ok()) {
       ++state_.server_.counters_.malformed;
       return reply(accepted.status());
     }
     call_ = std::move(*accepted);
+    ++parts_left_;
     // The worker may have slept until now: the round has not begun, and its time is that of the last one.
     const auto latest = saturating_add(state_.home_.read_clock(), state_.server_.options_.longest);
     call_->begin(state_.home_, std::min(from_timespec(context_->raw_deadline()), latest));
@@ -66,6 +68,10 @@ class server::state::incoming_call final : call_listener {
   void completed() noexcept override {
     grpc::ByteBuffer bytes;
     const auto outcome = method_.entry->take(*call_, bytes);
+    if (const auto* extras = call_->arrived_extras()) {
+      say_first(*context_, extras->headers, extras->compress_reply);
+      say_last(*context_, extras->trailers);
+    }
     call_.reset();
     if (!outcome.ok()) return reply(outcome);
     responder_->Finish(bytes, grpc::Status::OK, state_.queue_.begin(finished_));
@@ -78,15 +84,17 @@ class server::state::incoming_call final : call_listener {
       ++state_.server_.counters_.cancelled;
       call_->give_up(weft::cancelled("the client has gone"));  // ends in `completed`
     }
-    tag_came();
+    part_ended();
   }
-  void finished(bool) { tag_came(); }
+  void finished(bool) { part_ended(); }
+  void call_gone() noexcept override { part_ended(); }
+  const grpc::ServerContext& context() const noexcept override { return *context_; }
 
-  void tag_came() {
-    if (--tags_left_ != 0) return;
-    end();
+  void part_ended() noexcept {
+    if (--parts_left_ == 0) end();
   }
-  void end() {
+  void end() noexcept {
+    forget();
     responder_.reset();
     context_.reset();
     method_.idle.emplace_back(this);
@@ -95,7 +103,7 @@ class server::state::incoming_call final : call_listener {
 
   state& state_;
   method& method_;
-  int tags_left_ = 0;
+  int parts_left_ = 0;
   call_holder call_;
   grpc::ByteBuffer request_;
   std::optional<grpc::ServerContext> context_;

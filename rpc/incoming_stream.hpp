@@ -4,16 +4,17 @@
 #include <utility>
 #include <weft/rpc/convert.hpp>
 #include <weft/rpc/detail/step.hpp>
+#include <weft/rpc/server_origin.hpp>
 #include <weft/rpc/server_state.hpp>
 #include <weft/runtime/scope.hpp>
-#include <weft/runtime/sleep.hpp>
 #include <weft/runtime/spawn.hpp>
 
 namespace weft {
 
 /// One call of a streaming method from the network. Waits armed at gRPC; becomes a call of the service, and a task that
-/// carries messages between gRPC and the call's pipes; ends when that task has ended and the done tag has come.
-class server::state::incoming_stream final : operation {
+/// carries messages between gRPC and the call's pipes; ends when that task has ended, the done tag has come, and the service
+/// has let go of the call.
+class server::state::incoming_stream final : operation, detail::server_origin, detail::stream_end::observer {
  public:
   incoming_stream(state& s, method& m) : state_{s}, method_{m}, stream_{&context_} {}
 
@@ -37,14 +38,21 @@ class server::state::incoming_stream final : operation {
     incoming_stream& self;
   };
 
+  struct headers_sent final : operation {
+    explicit headers_sent(incoming_stream& i) noexcept : self{i} {}
+    void on_event(bool) noexcept override { self.part_ended(); }
+    incoming_stream& self;
+  };
+
   // The request's tag.
   void on_event(bool ok) noexcept override {
     if (!ok) return end();  // the server is shutting down
     static_cast<void>(state_.queue_.begin(done_));
     ++state_.server_.counters_.calls;
     state_.arm(method_);
-    served_ = method_.entry->open(*method_.service);
+    served_ = method_.entry->open(*method_.service, *this);
     served_.call->tell(*served_.end);
+    served_.end->tell_headers(*this);
     served_.call->begin(state_.home_, from_timespec(context_.raw_deadline()));
     // On a worker of its own runtime this never fails.
     std::ignore = spawn(state_.server_.runtime_.control(), method_.entry->info->path, &incoming_stream::run, this);
@@ -57,6 +65,19 @@ class server::state::incoming_stream final : operation {
     }
     part_ended();
   }
+  void call_gone() noexcept override { part_ended(); }
+  const grpc::ServerContext& context() const noexcept override { return context_; }
+
+  void headers_came(const metadata& headers, compression replies) noexcept override {
+    if (std::exchange(headers_sent_, true)) return;
+    say_first(context_, headers, replies);
+    void* tag = state_.queue_.begin(headers_tag_);
+    if (tag == nullptr) return;
+    ++parts_left_;
+    stream_.SendInitialMetadata(tag);
+    state_.queue_.may_have_kicked();
+  }
+
   void part_ended() noexcept {
     if (--parts_left_ == 0) end();
   }
@@ -85,22 +106,9 @@ class server::state::incoming_stream final : operation {
       if (!co_await received) break;
       if (!(co_await served_.requests->write(bytes)).ok()) co_return;
     }
-    if (co_await client_is_there()) served_.requests->end();
-  }
-
-  // gRPC's read says the same when the client has sent its last and when it is gone, and a handler must not take the second
-  // for the first. When the stream was reset nothing can be sent on it either: the initial metadata tell, which were not sent
-  // before the first reply. After that only the done tag does, which may come a little later.
-  task<bool> client_is_there() {
-    if (served_.call->settled()) co_return false;
-    if (std::exchange(headers_sent_, true)) {
-      std::ignore = co_await sleep_for(done_comes_within);
-    } else {
-      const auto send = [this](void* tag) { stream_.SendInitialMetadata(tag); };
-      detail::step sent{state_.queue_, context_, "gRPC initial metadata", send};
-      if (!co_await sent) co_return false;
-    }
-    co_return !served_.call->settled();
+    // gRPC's read says the same when the client has sent its last and when it is gone; a handler must not take the second for
+    // the first. It is told to stop by the done tag, which may come a little later.
+    if (!detail::read_failed(context_)) served_.requests->end();
   }
 
   // What the handler writes, and in the end its status.
@@ -118,12 +126,11 @@ class server::state::incoming_stream final : operation {
     }
     const auto outcome = to_grpc(status_of(served_.call->take()));
     headers_sent_ = true;
+    if (const auto* extras = served_.call->arrived_extras()) say_last(context_, extras->trailers);
     const auto finish = [&](void* tag) { stream_.Finish(outcome, tag); };
     detail::step finished{state_.queue_, context_, "gRPC finish", finish};
     std::ignore = co_await finished;
   }
-
-  static constexpr auto done_comes_within = std::chrono::milliseconds{2};
 
   state& state_;
   method& method_;
@@ -131,8 +138,9 @@ class server::state::incoming_stream final : operation {
   detail::server_byte_stream stream_;
   done done_{*this};
   served_stream served_{};
+  headers_sent headers_tag_{*this};
   bool headers_sent_ = false;
-  int parts_left_ = 2;  // the task, and the done tag
+  int parts_left_ = 3;  // the task, the done tag, and the service's call
 };
 
 }  // namespace weft

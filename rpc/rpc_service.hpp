@@ -29,10 +29,10 @@ struct served_stream {
 struct served_method {
   const method_info* info;
   /// Parses the request; the call it makes is not begun. INVALID_ARGUMENT when the bytes are no such message.
-  result<call_holder> (*accept)(rpc_service& to, const grpc::ByteBuffer& request);
+  result<call_holder> (*accept)(rpc_service& to, call_origin& from, const grpc::ByteBuffer& request);
   /// Takes the outcome of a settled call that `accept` made.
   status (*take)(call_operation& settled, grpc::ByteBuffer& reply);
-  served_stream (*open)(rpc_service& to) = nullptr;
+  served_stream (*open)(rpc_service& to, call_origin& from) = nullptr;
 };
 
 /// Base of generated services: a service whose methods can be offered by a server. The methods are coroutines of the
@@ -80,11 +80,12 @@ template <class Service, class Request, class Reply, auto Method, const method_i
 struct served {
   using operation = method_call<Service, Request, Reply>;
 
-  static result<call_holder> accept(rpc_service& to, const grpc::ByteBuffer& bytes) {
+  static result<call_holder> accept(rpc_service& to, call_origin& from, const grpc::ByteBuffer& bytes) {
     auto* made = new operation{static_cast<Service&>(to), Info, Method};
     call_holder call{made};
     if (auto s = parse(bytes, made->request()); !s.ok()) return s;
     made->weighs(size_of(bytes));
+    made->comes_from(from);
     return call;
   }
   static status take(call_operation& settled, grpc::ByteBuffer& bytes) {
@@ -99,8 +100,9 @@ template <class Service, class Request, class Reply, auto Method, const method_i
 struct served_streaming {
   using operation = stream_method<Service, Request, Reply, decltype(Method), grpc::ByteBuffer, grpc::ByteBuffer>;
 
-  static served_stream open(rpc_service& to) {
+  static served_stream open(rpc_service& to, call_origin& from) {
     auto* made = new operation{static_cast<Service&>(to), Info, Method};
+    made->comes_from(from);
     return {held_call<unit>{made}, made, made->requests(), made->replies()};
   }
   static constexpr served_method entry{&Info, nullptr, nullptr, &open};

@@ -53,7 +53,8 @@ class server {
   /// "127.0.0.1:port", for peers in the same machine.
   std::string address() const { return "127.0.0.1:" + std::to_string(port()); }
 
-  /// Accepts nothing new, lets running calls finish for `grace`, cancels the rest, and returns when all have ended.
+  /// Accepts nothing new, lets running calls finish for `grace`, cancels the rest, and returns when all have ended, the
+  /// handlers that were stopped too.
   /// Blocks; not on a worker, except that of a pumped runtime's own thread. Idempotent.
   void stop(duration grace = duration::zero()) noexcept;
 

@@ -9,6 +9,7 @@
 #include <weft/rpc/bytes.hpp>
 #include <weft/runtime/call.hpp>
 #include <weft/runtime/event.hpp>
+#include <weft/runtime/metadata.hpp>
 #include <weft/runtime/pipe.hpp>
 
 namespace weft {
@@ -25,6 +26,15 @@ class client_stream;
 inline constexpr std::size_t stream_limit = 16;
 
 using byte_pipe = pipe<grpc::ByteBuffer>;
+
+// What leaves before the first reply of a stream.
+class reply_head {
+ public:
+  virtual void goes_first() = 0;
+
+ protected:
+  ~reply_head() = default;
+};
 
 // What both ends of a stream are made of: the message itself within a process, bytes on the way through gRPC.
 template <class T>
@@ -84,13 +94,15 @@ class reader {
 template <class T>
 class writer {
  public:
-  explicit writer(detail::either_pipe<T> to) noexcept : to_{std::move(to)} {}
+  explicit writer(detail::either_pipe<T> to, detail::reply_head* head = nullptr) noexcept
+      : to_{std::move(to)}, head_{head} {}
 
   /// `co_await out.write(message)`: waits for room, not for delivery: a slow reader suspends its writers, and at most
   /// 16 messages wait for it. Resumes on the writer's strand. Errors: CANCELLED (the task was stopped), FAILED_PRECONDITION
   /// (after `end`, or nobody reads any more), INVALID_ARGUMENT (the message cannot be serialised; the stream goes on), or
   /// what the call ended with. A message whose write failed was not sent.
   task<status> write(T message) {
+    if (head_ != nullptr) head_->goes_first();
     if (to_.messages) co_return co_await to_.messages->write(std::move(message));
     grpc::ByteBuffer bytes;
     if (auto s = serialize(message, bytes); !s.ok()) co_return s;
@@ -102,6 +114,7 @@ class writer {
 
  private:
   detail::either_pipe<T> to_;
+  detail::reply_head* head_;
 };
 
 namespace detail {
@@ -115,6 +128,24 @@ class stream_end : public call_listener {
   /// Set when the call's outcome stands.
   event& settled() noexcept { return settled_; }
 
+  /// Who is told at once when the headers have come.
+  class observer {
+   public:
+    virtual void headers_came(const metadata& headers, compression replies) noexcept = 0;
+
+   protected:
+    ~observer() = default;
+  };
+  void tell_headers(observer& o) noexcept { observer_ = &o; }
+  void headers_came(metadata headers, compression replies) noexcept {
+    if (observer_ != nullptr) observer_->headers_came(headers, replies);
+    headers_ = std::move(headers);
+    headers_known_.set();
+  }
+  /// Set when `headers` are what came before the first reply, or the call is settled.
+  event& headers_known() noexcept { return headers_known_; }
+  const metadata& headers() const noexcept { return headers_; }
+
  protected:
   ~stream_end() = default;
 
@@ -122,8 +153,24 @@ class stream_end : public call_listener {
   void completed() noexcept override {
     cut(failed_precondition("the call is over: its status says why"));
     settled_.set();
+    headers_known_.set();
   }
   event settled_;
+  event headers_known_;
+  metadata headers_;
+  observer* observer_ = nullptr;
+};
+
+// Headers on their way to the caller's worker. What they go to waits there until the call is home, which comes behind them.
+struct headers_parcel final : work, pooled {
+  headers_parcel(stream_end& t, metadata h, compression r) noexcept : to{t}, headers{std::move(h)}, replies{r} {}
+  void run() noexcept override {
+    to.headers_came(std::move(headers), replies);
+    delete this;
+  }
+  stream_end& to;
+  metadata headers;
+  compression replies;
 };
 
 /// A streaming call to be made: the operation, and the caller's ends.

@@ -22,13 +22,14 @@ status stream_exchange::depart(worker& home, time_point deadline, const context*
   requests_->connect(home, polling);
   replies_->connect(polling, home);
   context_.emplace();
-  if (deadline != never) context_->set_deadline(to_timespec(deadline));
+  set_up(*context_, deadline, extras_if_any());
   return spawn(channel_->owner().control(), method_.path, &stream_exchange::run, this)
              ? status{}
              : unavailable("the runtime has ended");
 }
 
 result<unit> stream_exchange::take_reply() {
+  extras_here().trailers = from_grpc(context_->GetServerTrailingMetadata());
   if (!status_.ok()) return from_grpc(status_, method_.path);
   return unit{};
 }
@@ -56,6 +57,16 @@ task<> stream_exchange::both_ways(stream_exchange* x, scope& s) {
   x->requests_->close();  // the call is over
 }
 
+void stream_exchange::send_headers_home() {
+  auto received = from_grpc(context_->GetServerInitialMetadata());
+  if (home_ == &channel_->home()) {
+    headers_came(std::move(received), compression::none);
+    return;
+  }
+  auto* parcel = new headers_parcel{*this, std::move(received), compression::none};
+  if (!home_->submit(*parcel)) delete parcel;
+}
+
 task<> stream_exchange::send() {
   auto& queue = channel_->owner().queue();
   while (auto bytes = co_await requests_->read()) {
@@ -72,6 +83,9 @@ task<> stream_exchange::send() {
 // Read by nobody, replies go on to be taken from gRPC, so that the call can end.
 task<> stream_exchange::receive() {
   auto& queue = channel_->owner().queue();
+  const auto read_headers = [this](void* tag) { stream_->ReadInitialMetadata(tag); };
+  step headers{queue, *context_, "gRPC headers", read_headers};
+  if (co_await headers) send_headers_home();
   for (;;) {
     grpc::ByteBuffer bytes;
     const auto read = [&](void* tag) { stream_->Read(&bytes, tag); };

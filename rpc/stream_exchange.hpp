@@ -37,6 +37,7 @@ class stream_exchange final : public call_of<unit>, public stream_end, outgoing_
   // The task, and its two directions.
   task<> run();
   static task<> both_ways(stream_exchange* x, scope& s);
+  void send_headers_home();
   task<> send();
   task<> receive();
 

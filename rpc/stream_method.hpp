@@ -24,7 +24,7 @@ namespace detail {
 /// The pipes run between the caller's worker and the service's, beside the call, whose outcome is the stream's status: it
 /// follows what the handler wrote, and both keep their order on the way.
 template <class Service, class Request, class Reply, class Handler, class Sent, class Answered>
-class stream_method final : public local_call<unit>, public stream_end {
+class stream_method final : public local_call<unit>, public stream_end, reply_head {
  public:
   stream_method(Service& to, const method_info& info, Handler handler)
       : local_call<unit>{to, info.path}, handler_{handler} {}
@@ -47,20 +47,41 @@ class stream_method final : public local_call<unit>, public stream_end {
 
   weft::reply<unit> make_handler() override { return handle(); }
 
+  void goes_first() override {
+    if (this->extras_if_any() != nullptr) {
+      send_headers();
+    } else {
+      headers_sent_ = true;
+    }
+  }
+  void send_headers() override {
+    if (std::exchange(headers_sent_, true)) return;
+    auto& extras = this->extras_here();
+    if (!extras.headers.check().ok()) return;  // which ends the call
+    if (this->same_worker()) {
+      headers_came(extras.headers, extras.compress_reply);
+      return;
+    }
+    auto* parcel = new headers_parcel{*this, extras.headers, extras.compress_reply};
+    if (!this->caller_home().submit(*parcel)) delete parcel;
+  }
+
   // When the handler is gone, whatever way it went, nobody reads its requests and nothing follows its replies.
   struct at_end {
     ~at_end() {
+      self.goes_first();
       in.refuse(failed_precondition("the handler has ended"));
       out.end();
     }
+    stream_method& self;
     reader<Request>& in;
     writer<Reply>& out;
   };
 
   weft::reply<unit> handle() {
     reader<Request> in{either_pipe<Request>{requests_}};
-    writer<Reply> out{either_pipe<Reply>{replies_}};
-    const at_end guard{in, out};
+    writer<Reply> out{either_pipe<Reply>{replies_}, this};
+    const at_end guard{*this, in, out};
     auto& service = static_cast<Service&>(this->to());
     status outcome;
     if constexpr (std::is_same_v<Handler, typename stream_handlers<Service, Request, Reply>::server_streaming>) {
@@ -82,6 +103,7 @@ class stream_method final : public local_call<unit>, public stream_end {
   }
 
   Handler handler_;
+  bool headers_sent_ = false;
   const std::shared_ptr<pipe<Sent>> requests_ = std::make_shared<pipe<Sent>>(stream_limit);
   const std::shared_ptr<pipe<Answered>> replies_ = std::make_shared<pipe<Answered>>(stream_limit);
 };

@@ -19,12 +19,12 @@ class unary_exchange final : public exchange, operation, outgoing_call, work, pu
   unary_exchange(std::shared_ptr<channel> c, const method_info& method, const google::protobuf::MessageLite& request)
       : channel_{std::move(c)}, method_{method}, refusal_{serialize(request, request_)} {}
 
-  status start(owner& o, worker& home, time_point deadline) noexcept override {
+  status start(owner& o, worker& home, time_point deadline, const call_extras* extras) noexcept override {
     if (!refusal_.ok()) return refusal_;
     owner_ = &o;
     home_ = &home;
     context_.emplace();
-    if (deadline != never) context_->set_deadline(to_timespec(deadline));
+    set_up(*context_, deadline, extras);
     auto& polling = channel_->home();
     if (&home == &polling) return begin() ? status{} : refusal_;
     return polling.submit(*this) ? status{} : unavailable("the runtime has ended");
@@ -36,6 +36,12 @@ class unary_exchange final : public exchange, operation, outgoing_call, work, pu
     if (!refusal_.ok()) return refusal_;
     if (!status_.ok()) return from_grpc(status_, method_.path);
     return parse(reply_, reply);
+  }
+
+  void take_metadata(call_extras& into) override {
+    if (!refusal_.ok()) return;
+    into.headers = from_grpc(context_->GetServerInitialMetadata());
+    into.trailers = from_grpc(context_->GetServerTrailingMetadata());
   }
 
  private:

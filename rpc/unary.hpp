@@ -29,11 +29,14 @@ class exchange {
     ~owner() = default;
   };
 
-  virtual status start(owner& o, worker& home, time_point deadline) noexcept = 0;
+  /// `extras` may be null.
+  virtual status start(owner& o, worker& home, time_point deadline, const call_extras* extras) noexcept = 0;
   /// Any time after `start`; it still arrives, once.
   virtual void cancel() noexcept = 0;
   /// After it arrived: the call's status, and its reply if that is ok.
   virtual status take(google::protobuf::MessageLite& reply) = 0;
+  /// After it arrived: metadata of the reply.
+  virtual void take_metadata(call_extras& into) = 0;
 
   struct destroy {
     void operator()(exchange* e) const noexcept { e->end(); }
@@ -59,11 +62,12 @@ class unary_call final : public call_of<Reply>, detail::exchange::owner {
  private:
   const char* name() const noexcept override { return method_.path; }
   status depart(worker& home, time_point deadline, const context*) noexcept override {
-    return exchange_->start(*this, home, deadline);
+    return exchange_->start(*this, home, deadline, this->extras_if_any());
   }
   void cancel() noexcept override { exchange_->cancel(); }
   void arrived() noexcept override { this->came_back(); }
   result<Reply> take_reply() override {
+    if (this->extras_if_any() != nullptr) exchange_->take_metadata(this->extras_here());
     Reply reply;
     if (auto s = exchange_->take(reply); !s.ok()) return s;
     return reply;

@@ -36,8 +36,11 @@ void call_operation::begin(worker& home, time_point deadline, const context* cal
   begun_ = true;
   away_ = true;
   // Checked here for every kind of call: gRPC rounds deadlines up to milliseconds.
-  early_ = deadline <= home.now() ? deadline_exceeded("the deadline had passed before the call began")
-                                  : depart(home, deadline, caller);
+  if (extras_) early_ = extras_->sent.check();
+  if (early_.ok()) {
+    early_ = deadline <= home.now() ? deadline_exceeded("the deadline had passed before the call began")
+                                    : depart(home, deadline, caller);
+  }
   if (!early_.ok()) {
     away_ = false;
     settle();
@@ -54,6 +57,15 @@ void call_operation::give_up(status why) noexcept {
   early_ = std::move(why);
   if (away_) cancel();
   settle();
+}
+
+status call_operation::check_reply_metadata() {
+  if (!extras_) return {};
+  auto s = extras_->headers.check();
+  if (s.ok()) s = extras_->trailers.check();
+  if (s.ok()) return s;
+  extras_->headers = extras_->trailers = {};
+  return internal_error(std::string{name()} + ": " + s.message());
 }
 
 void call_operation::came_back() noexcept {

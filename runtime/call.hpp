@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 #include <variant>
+#include <weft/runtime/call_options.hpp>
 #include <weft/runtime/clock.hpp>
 #include <weft/runtime/config.hpp>
 #include <weft/runtime/context.hpp>
@@ -15,28 +16,6 @@
 namespace weft {
 
 class worker;
-
-/// `co_await cards.Play(request, weft::within{2s})`: this call's own time limit.
-struct within {
-  explicit constexpr within(duration limit) noexcept : limit{limit} {}
-  duration limit;
-};
-
-/// What can be said about one call. Converts from `within`. (Constructors, not an aggregate: g++ 12 destroys aggregates
-/// in a co_await expression twice.)
-class call_options {
- public:
-  /// Every call has a deadline.
-  static constexpr duration default_limit = std::chrono::seconds{5};
-
-  constexpr call_options() noexcept = default;
-  constexpr call_options(within w) noexcept : limit_{w.limit} {}
-
-  constexpr duration limit() const noexcept { return limit_; }
-
- private:
-  duration limit_ = default_limit;
-};
 
 /// The value of a call that returns nothing.
 using unit = std::monostate;
@@ -74,6 +53,11 @@ class call_operation : public pooled {
   /// The holder goes.
   void let_go() noexcept;
 
+  /// Before it begins: what it carries beside the request.
+  void carries(std::unique_ptr<call_extras> extras) noexcept { extras_ = std::move(extras); }
+  /// What came with the reply; null when nothing did, or when it was settled before.
+  const call_extras* arrived_extras() const noexcept { return early_.ok() ? extras_.get() : nullptr; }
+
   bool begun() const noexcept { return begun_; }
   bool settled() const noexcept { return settled_; }
   void tell(call_listener& l) noexcept { listener_ = &l; }
@@ -101,6 +85,19 @@ class call_operation : public pooled {
   void end_if_done() noexcept;
 
   const status& early() const noexcept { return early_; }
+  /// The caller's before it begins and when it is back, the callee's while it is away. Null when there is nothing.
+  const call_extras* extras_if_any() const noexcept { return extras_.get(); }
+  call_extras& extras_here() {
+    if (!extras_) extras_ = std::make_unique<call_extras>();
+    return *extras_;
+  }
+  /// INTERNAL when the handler's metadata cannot be sent; they are dropped then.
+  status check_reply_metadata();
+  /// Metadata of the reply go where the caller wants them.
+  void hand_over_extras() const {
+    if (extras_ && extras_->headers_into != nullptr) *extras_->headers_into = extras_->headers;
+    if (extras_ && extras_->trailers_into != nullptr) *extras_->trailers_into = extras_->trailers;
+  }
   const call_listener* listener() const noexcept { return listener_; }
 
  private:
@@ -109,6 +106,7 @@ class call_operation : public pooled {
 
   call_listener* listener_ = nullptr;
   status early_;  // why it was settled without a reply
+  std::unique_ptr<call_extras> extras_;
   bool begun_ = false;
   bool held_ = true;
   bool away_ = false;
@@ -122,7 +120,9 @@ class call_of : public call_operation {
   /// Requires: settled. Once.
   result<R> take() {
     if (!early().ok()) return early();
-    return take_reply();
+    auto reply = take_reply();
+    hand_over_extras();
+    return reply;
   }
 
  private:
@@ -167,7 +167,9 @@ class [[nodiscard]] call {
   using value_type = result<R>;
 
   call(held_call<R> operation, call_options options) noexcept
-      : operation_{std::move(operation)}, limit_{options.limit()} {}
+      : operation_{std::move(operation)}, limit_{options.limit()} {
+    operation_->carries(options.take_extras());
+  }
   call(call&&) noexcept = default;
   call& operator=(call&&) noexcept = default;
   ~call() {

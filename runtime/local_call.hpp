@@ -41,6 +41,9 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
     return outcome;
   }
 
+  bool same_worker() const noexcept { return caller_home_ == service_home_; }
+  worker& caller_home() const noexcept { return *caller_home_; }
+
  private:
   struct homeward final : work {
     explicit homeward(local_call& c) noexcept : call{c} {}
@@ -65,6 +68,7 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
   };
 
   const char* name() const noexcept override { return this->method(); }
+  call_extras& extras() override { return this->extras_here(); }
   const context* blocked_by() const noexcept override {
     return same_worker() && this->begun() && !this->settled() ? this->to().blocker_of(*this) : nullptr;
   }
@@ -83,6 +87,7 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
   void expired() noexcept override { this->give_up(deadline_exceeded(std::string{this->method()} + " took too long")); }
   result<R> take_reply() override {
     if (!refusal_.ok()) return refusal_;
+    if (auto s = this->check_reply_metadata(); !s.ok()) return s;
     return this->take_outcome();
   }
 
@@ -103,8 +108,6 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
     timer::cancel();
     this->came_back();
   }
-
-  bool same_worker() const noexcept { return caller_home_ == service_home_; }
 
   worker* caller_home_ = nullptr;
   worker* service_home_ = nullptr;  // the service itself may be gone while the reply is on its way home

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <weft/runtime/call_extras.hpp>
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/status.hpp>
 #include <weft/runtime/work.hpp>
@@ -55,11 +56,20 @@ class service_call : public work {
   void is_let_in() noexcept { let_in_ = true; }
   /// Before it is submitted: what it weighs in the mailbox.
   void weighs(std::size_t bytes) noexcept { bytes_ = bytes; }
+  /// Before it is submitted: it came from outside of the process.
+  void comes_from(call_origin& origin) noexcept { origin_ = &origin; }
+  call_origin* origin() const noexcept { return origin_; }
+  /// What it carries beside its request and reply. On the service's strand, until the handler has ended.
+  virtual call_extras& extras() = 0;
+  /// The metadata of the reply leave now. On the service's strand.
+  virtual void send_headers() {}
   /// What the calls that this handler makes descend from. On its strand.
   const std::shared_ptr<const lineage>& passes_on();
 
  protected:
-  ~service_call() = default;
+  ~service_call() {
+    if (origin_ != nullptr) origin_->call_gone();
+  }
 
   enum class stage : std::uint8_t { mailbox, running, done };
 
@@ -88,6 +98,7 @@ class service_call : public work {
   virtual void refused(status why) noexcept = 0;
 
   service& to_;
+  call_origin* origin_ = nullptr;
   context own_ctx_;
   std::shared_ptr<const lineage> lineage_;    // what it descends from
   std::shared_ptr<const lineage> passed_on_;  // that and itself

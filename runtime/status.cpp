@@ -15,10 +15,17 @@ std::string_view to_string(code c) noexcept {
   return i < names.size() ? names[i] : names[2];
 }
 
-const std::string& status::message() const noexcept {
+namespace {
+
+const std::string& nothing() noexcept {
   static const std::string none;
-  return error_ ? error_->message : none;
+  return none;
 }
+
+}  // namespace
+
+const std::string& status::message() const noexcept { return error_ ? error_->message : nothing(); }
+const std::string& status::details() const noexcept { return error_ ? error_->details : nothing(); }
 
 std::string status::to_string() const {
   std::string text{weft::to_string(code())};

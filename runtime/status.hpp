@@ -39,7 +39,9 @@ class [[nodiscard]] status {
  public:
   status() noexcept = default;
   /// `code::ok` makes an ok status, without the message.
-  status(weft::code c, std::string message) : error_{c == code::ok ? nullptr : new error{c, std::move(message)}} {}
+  /// `details` is what gRPC sends beside the message, for programs: see `weft::add_detail` in rpc/status_details.hpp.
+  status(weft::code c, std::string message, std::string details = {})
+      : error_{c == code::ok ? nullptr : new error{c, std::move(message), std::move(details)}} {}
   status(const status& other) : error_{other.error_ ? new error{*other.error_} : nullptr} {}
   status(status&&) noexcept = default;
   status& operator=(const status& other) {
@@ -53,12 +55,14 @@ class [[nodiscard]] status {
   weft::code code() const noexcept { return error_ ? error_->code : weft::code::ok; }
   /// Empty when ok.
   const std::string& message() const noexcept;
+  /// Empty when there are none.
+  const std::string& details() const noexcept;
 
   /// "OK", or "NOT_FOUND: no table 7".
   std::string to_string() const;
 
   friend bool operator==(const status& a, const status& b) noexcept {
-    return a.code() == b.code() && a.message() == b.message();
+    return a.code() == b.code() && a.message() == b.message() && a.details() == b.details();
   }
 
  private:
@@ -66,6 +70,7 @@ class [[nodiscard]] status {
   struct error {
     weft::code code;
     std::string message;
+    std::string details;
   };
   std::unique_ptr<const error> error_;
 };

@@ -105,6 +105,10 @@ class posted_call : public handler_call<R>, public ticket_base, timer {
     const auto deadline = this->own_context().deadline();
     if (deadline != never) home().timers().arm(*this, deadline);
   }
+  call_extras& extras() override {
+    if (!extras_) extras_ = std::make_unique<call_extras>();
+    return *extras_;
+  }
   void refused(status why) noexcept override {
     timer::cancel();
     settle(std::move(why));
@@ -126,6 +130,7 @@ class posted_call : public handler_call<R>, public ticket_base, timer {
   }
 
   std::shared_ptr<posted_call> self_;
+  std::unique_ptr<call_extras> extras_;  // they go nowhere
   std::optional<result<R>> kept_;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 // Everything of gRPC that looks internal is used here and nowhere else:
-// Service::RequestAsyncUnary, RpcServiceMethod, RpcMethod with a channel, ClientAsyncResponseReaderHelper.
+// Service::RequestAsyncUnary, RpcServiceMethod, RpcMethod with a channel, ClientAsyncResponseReaderHelper,
+// grpc_call_failed_before_recv_message.
 #include <grpcpp/channel.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/generic/generic_stub.h>
@@ -46,6 +47,11 @@ inline std::unique_ptr<client_byte_stream> prepare_stream(const std::shared_ptr<
                                                           const char* path, grpc::ClientContext& context,
                                                           grpc::CompletionQueue& queue) {
   return grpc::GenericStub{channel}.PrepareCall(&context, path, &queue);
+}
+
+/// After a read of the server that yielded no message: true when the call has failed, false when the client has sent its last.
+inline bool read_failed(grpc::ServerContext& context) noexcept {
+  return grpc_call_failed_before_recv_message(context.c_call()) != 0;
 }
 
 /// A service whose methods take and return byte buffers. Measured as fast as generated code; the generic service is

@@ -325,9 +325,12 @@ TEST_SUITE("streams") {
       f.run([](bound_echo* f) -> weft::task<> {
         for (int i = 0; i < clients; ++i) {
           auto up = f->client.Join(weft::within{60s});
+          auto talk = f->client.Talk(weft::within{60s});
           for (int n = 0; n <= i % 5; ++n) {
             auto part = say("part");
-            std::ignore = co_await up.write(std::move(part));
+            std::ignore = co_await up.write(part);
+            std::ignore = co_await talk.write(std::move(part));
+            if (i % 2 == 0) std::ignore = co_await talk.read();
           }
           if (i % 3 == 0) std::ignore = co_await weft::sleep_for(1ms);
         }
@@ -335,6 +338,7 @@ TEST_SUITE("streams") {
       const auto ended = [&f] { return f.service.running() == 1; };  // the one that looks
       while (!f.inside(ended)) f.run([]() -> weft::task<> { std::ignore = co_await weft::sleep_for(1ms); }());
       CHECK(f.inside([&f] { return f.service.joined; }) == 0);
+      CHECK(f.inside([&f] { return f.service.talked; }) == 0);
     });
   }
 }

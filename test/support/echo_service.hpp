@@ -3,6 +3,7 @@
 #include <tuple>
 #include <utility>
 #include <weft/runtime/sleep.hpp>
+#include <weft/runtime/this_call.hpp>
 
 #include "test/v1/echo.weft.hpp"
 
@@ -17,7 +18,10 @@ class echo_service final : public v1::Echo::service {
     assert_here();
     ++begun;
     auto& ctx = co_await weft::current();
+    const auto call = co_await weft::this_call();
+    send_back(call);
     v1::EchoReply reply;
+    reply.set_peer(call.peer());
     const auto left = ctx.deadline() - strand().home().read_clock();
     reply.set_left_us(std::chrono::duration_cast<std::chrono::microseconds>(left).count());
     if (request.delay_us() != 0) {
@@ -33,6 +37,7 @@ class echo_service final : public v1::Echo::service {
   }
 
   weft::reply<v1::EchoReply> Fail(v1::FailRequest& request) override {
+    send_back(co_await weft::this_call());
     co_return weft::status{static_cast<weft::code>(request.code()), request.message()};
   }
 
@@ -65,6 +70,9 @@ class echo_service final : public v1::Echo::service {
   weft::task<weft::status> Talk(weft::reader<v1::EchoRequest>& requests,
                                 weft::writer<v1::EchoReply>& replies) override {
     assert_here();
+    const auto call = co_await weft::this_call();
+    send_back(call);
+    if (call.metadata().find("x-at-once") != nullptr) call.send_headers();
     while (auto request = co_await requests.read()) {
       if (request->text() == "fail") co_return weft::aborted("as asked");
       if (auto s = co_await pause(request->delay_us()); !s.ok()) co_return s;
@@ -74,7 +82,7 @@ class echo_service final : public v1::Echo::service {
       if (request->text() == "bye") break;
     }
     auto& ctx = co_await weft::current();
-    if (ctx.stopped()) ++stopped;
+    ctx.stopped() ? ++stopped : ++talked;
     co_return weft::status{};
   }
 
@@ -86,9 +94,18 @@ class echo_service final : public v1::Echo::service {
   int begun = 0;  // on the strand
   int stopped = 0;
   int joined = 0;   // ends of requests that Join saw
+  int talked = 0;   // and Talk
   int written = 0;  // replies of Repeat that found room
 
  private:
+  static void send_back(const weft::handled_call& call) {
+    for (const auto& [key, value] : call.metadata()) {
+      if (key == "x-header") call.headers().add(key, value);
+      if (key == "x-trailer-bin") call.trailers().add(key, value);
+      if (key == "x-bad") call.headers().add("bad key", value);
+      if (key == "x-compress") call.compress(weft::compression::gzip);
+    }
+  }
   weft::task<weft::status> pause(std::int64_t us) {
     if (us == 0) co_return weft::status{};
     auto s = co_await weft::sleep_for(std::chrono::microseconds{us});

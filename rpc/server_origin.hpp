@@ -1,0 +1,45 @@
+#pragma once
+#include <grpcpp/server_context.h>
+
+#include <optional>
+#include <string>
+#include <weft/rpc/convert.hpp>
+#include <weft/runtime/call_extras.hpp>
+
+namespace weft::detail {
+
+/// What a handler can ask about a call from the network. Read on the service's strand, after the polling worker has handed
+/// the call over: it is written before.
+class server_origin : public call_origin {
+ public:
+  const metadata& received() final {
+    if (!received_) received_ = from_grpc(context().client_metadata());
+    return *received_;
+  }
+  std::string peer() const final { return context().peer(); }
+  const std::string& identity() const final { return identity_; }
+
+ protected:
+  ~server_origin() = default;
+
+  virtual const grpc::ServerContext& context() const noexcept = 0;
+  /// For the next call.
+  void forget() noexcept {
+    received_.reset();
+    identity_.clear();
+  }
+  /// What the handler wants said before its replies.
+  static void say_first(grpc::ServerContext& context, const metadata& headers, compression c) {
+    for (const auto& [key, value] : headers) context.AddInitialMetadata(key, value);
+    if (c != compression::none) context.set_compression_algorithm(to_grpc(c));
+  }
+  static void say_last(grpc::ServerContext& context, const metadata& trailers) {
+    for (const auto& [key, value] : trailers) context.AddTrailingMetadata(key, value);
+  }
+
+ private:
+  std::optional<metadata> received_;
+  std::string identity_;
+};
+
+}  // namespace weft::detail

@@ -17,8 +17,9 @@ class client_stream {
   client_stream(client_stream&&) noexcept = default;
   client_stream& operator=(client_stream&&) = delete;
   ~client_stream() {
-    if (!operation_ || !operation_->begun() || operation_->settled()) return;
-    operation_->give_up(cancelled("the stream was dropped"));
+    if (!operation_ || !operation_->begun()) return;
+    give_up(cancelled("the stream was dropped"));
+    replies_.refuse(cancelled("nobody reads any more"));
   }
 
  protected:
@@ -60,10 +61,11 @@ class client_stream {
       begin(ctx);
       requests_.end();
       replies_.discard();
+      if (!replies_.malformed().ok()) give_up(internal_error(replies_.malformed().message()));
       if (auto s = co_await end_->settled().wait(); !s.ok()) give_up(cancelled("the calling task was stopped"));
+      replies_.refuse(failed_precondition("the call is over"));
       if (!outcome_) outcome_ = status_of(operation_->take());
     }
-    if (outcome_->ok() && !replies_.malformed().ok()) co_return internal_error(replies_.malformed().message());
     co_return *outcome_;
   }
 

@@ -56,12 +56,14 @@ void* completion_queue::begin(operation& op) noexcept {
 }
 
 void completion_queue::went_out(outgoing_call& call) noexcept {
+  ++counters_.calls;
   call.next_ = outgoing_;
   if (outgoing_ != nullptr) outgoing_->previous_ = &call;
   outgoing_ = &call;
 }
 
 void completion_queue::came_back(outgoing_call& call) noexcept {
+  --counters_.calls;
   (call.previous_ != nullptr ? call.previous_->next_ : outgoing_) = call.next_;
   if (call.next_ != nullptr) call.next_->previous_ = call.previous_;
 }

@@ -45,6 +45,7 @@ class outgoing_call {
 struct completion_counters {
   std::uint64_t started = 0;  ///< Tags handed to gRPC.
   std::uint64_t ended = 0;    ///< Tags that came back. Equal to `started` after shutdown.
+  std::uint64_t calls = 0;    ///< Calls of this process that are out now.
 };
 
 /// gRPC's completion queue as what a worker waits in. It carries the client's calls and the server's alike, and one thread

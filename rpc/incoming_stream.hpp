@@ -99,16 +99,20 @@ class server::state::incoming_stream final : operation, detail::server_origin, d
 
   // What the client sends, until its end, or until nobody reads it.
   task<> receive() {
+    grpc::ByteBuffer bytes;
+    const auto read = [&](void* tag) { stream_.Read(&bytes, tag); };
     for (;;) {
-      grpc::ByteBuffer bytes;
-      const auto read = [&](void* tag) { stream_.Read(&bytes, tag); };
+      if (!(co_await served_.requests->reserve()).ok()) co_return;
       detail::step received{state_.queue_, context_, "gRPC read", read};
       if (!co_await received) break;
-      if (!(co_await served_.requests->write(bytes)).ok()) co_return;
+      std::ignore = served_.requests->fill(std::exchange(bytes, {}));
     }
     // gRPC's read says the same when the client has sent its last and when it is gone; a handler must not take the second for
-    // the first. It is told to stop by the done tag, which may come a little later.
-    if (!detail::read_failed(context_)) served_.requests->end();
+    // the first. It is told to stop by the done tag, which may come a little later. A message that gRPC refuses (it is too
+    // large, or cannot be decompressed) fails the call, but only the next read.
+    detail::step again{state_.queue_, context_, "gRPC read", read};
+    if (detail::read_failed(context_) || co_await again || detail::read_failed(context_)) co_return;
+    served_.requests->end();
   }
 
   // What the handler writes, and in the end its status.

@@ -27,6 +27,15 @@ inline constexpr std::size_t stream_limit = 16;
 
 using byte_pipe = pipe<grpc::ByteBuffer>;
 
+// Who is told that a stream ended with a message that is none.
+class malformed_end {
+ public:
+  virtual void reads_no_further() noexcept = 0;
+
+ protected:
+  ~malformed_end() = default;
+};
+
 // What leaves before the first reply of a stream.
 class reply_head {
  public:
@@ -53,11 +62,12 @@ struct either_pipe {
 template <class T>
 class reader {
  public:
-  explicit reader(detail::either_pipe<T> from) noexcept : from_{std::move(from)} {}
+  explicit reader(detail::either_pipe<T> from, detail::malformed_end* end = nullptr) noexcept
+      : from_{std::move(from)}, end_{end} {}
 
   /// The next message. Empty at the end: the other side has written its last or the call is over; or the reading task was
-  /// stopped. What the call ended with is its outcome's to say. Resumes on the reader's strand; a message that has arrived
-  /// does not suspend.
+  /// stopped, as a handler is whose caller has gone, or has sent what is no such message. What the call ended with is its
+  /// outcome's to say. Resumes on the reader's strand; a message that has arrived does not suspend.
   task<std::optional<T>> read() {
     if (from_.messages) co_return co_await from_.messages->read();
     const auto bytes = co_await from_.bytes->read();
@@ -66,6 +76,7 @@ class reader {
     if (auto s = parse(*bytes, *message); !s.ok()) {
       malformed_ = s;
       from_.bytes->refuse(std::move(s));
+      if (end_ != nullptr) end_->reads_no_further();
       co_return std::nullopt;
     }
     co_return message;
@@ -87,6 +98,7 @@ class reader {
   void discard() noexcept { from_.messages ? from_.messages->discard() : from_.bytes->discard(); }
 
   detail::either_pipe<T> from_;
+  detail::malformed_end* end_;
   status malformed_;
 };
 

@@ -29,6 +29,7 @@ status stream_exchange::depart(worker& home, time_point deadline, const context*
 }
 
 result<unit> stream_exchange::take_reply() {
+  extras_here().headers = headers();
   extras_here().trailers = from_grpc(context_->GetServerTrailingMetadata());
   if (!status_.ok()) return from_grpc(status_, method_.path);
   return unit{};
@@ -72,7 +73,9 @@ task<> stream_exchange::send() {
   while (auto bytes = co_await requests_->read()) {
     const auto write = [&](void* tag) { stream_->Write(*bytes, tag); };
     step written{queue, *context_, "gRPC write", write};
-    if (!co_await written) co_return;
+    if (co_await written) continue;
+    requests_->refuse(failed_precondition("the call is over: its status says why"));
+    co_return;
   }
   if (!requests_->ended_by_writer()) co_return;
   const auto end = [this](void* tag) { stream_->WritesDone(tag); };

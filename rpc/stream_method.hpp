@@ -24,7 +24,7 @@ namespace detail {
 /// The pipes run between the caller's worker and the service's, beside the call, whose outcome is the stream's status: it
 /// follows what the handler wrote, and both keep their order on the way.
 template <class Service, class Request, class Reply, class Handler, class Sent, class Answered>
-class stream_method final : public local_call<unit>, public stream_end, reply_head {
+class stream_method final : public local_call<unit>, public stream_end, reply_head, malformed_end {
  public:
   stream_method(Service& to, const method_info& info, Handler handler)
       : local_call<unit>{to, info.path}, handler_{handler} {}
@@ -47,6 +47,7 @@ class stream_method final : public local_call<unit>, public stream_end, reply_he
 
   weft::reply<unit> make_handler() override { return handle(); }
 
+  void reads_no_further() noexcept override { this->own_context().stop(); }
   void goes_first() override {
     if (this->extras_if_any() != nullptr) {
       send_headers();
@@ -79,7 +80,8 @@ class stream_method final : public local_call<unit>, public stream_end, reply_he
   };
 
   weft::reply<unit> handle() {
-    reader<Request> in{either_pipe<Request>{requests_}};
+    if constexpr (opened == pipe<Sent>::opened::by_reader) requests_->open();
+    reader<Request> in{either_pipe<Request>{requests_}, this};
     writer<Reply> out{either_pipe<Reply>{replies_}, this};
     const at_end guard{*this, in, out};
     auto& service = static_cast<Service&>(this->to());
@@ -104,7 +106,10 @@ class stream_method final : public local_call<unit>, public stream_end, reply_he
 
   Handler handler_;
   bool headers_sent_ = false;
-  const std::shared_ptr<pipe<Sent>> requests_ = std::make_shared<pipe<Sent>>(stream_limit);
+  // A call that waits in the mailbox takes nothing from the network, which has no other bound on its bytes.
+  static constexpr auto opened =
+      std::is_same_v<Sent, grpc::ByteBuffer> ? pipe<Sent>::opened::by_reader : pipe<Sent>::opened::at_once;
+  const std::shared_ptr<pipe<Sent>> requests_ = std::make_shared<pipe<Sent>>(stream_limit, opened);
   const std::shared_ptr<pipe<Answered>> replies_ = std::make_shared<pipe<Answered>>(stream_limit);
 };
 

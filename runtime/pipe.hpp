@@ -20,14 +20,18 @@ namespace weft {
 ///
 /// Between the workers only messages pass, in order, and every field has one owner:
 ///   1. a write takes one of `limit` places and sends the value to the reading worker; without a place it waits.
-///   2. the reading worker, when half of the places have been read, sends them back.
+///   2. the reading worker, when half of the places have been read, sends them back. A place that comes back goes to the
+///      writer that has waited longest, so nobody overtakes it.
 ///   3. `end` follows the values. `refuse` goes the other way: who writes is told that nobody reads any more.
 /// Each message keeps the pipe alive, so either end may go first. On one worker the messages are function calls.
 template <class T>
 class pipe : public std::enable_shared_from_this<pipe<T>> {
  public:
-  /// Requires: limit > 0.
-  explicit pipe(std::size_t limit) noexcept : limit_{limit}, room_{limit} {}
+  enum class opened { at_once, by_reader };
+
+  /// Requires: limit > 0. Opened by its reader, it has no place before `open`.
+  explicit pipe(std::size_t limit, opened by = opened::at_once) noexcept
+      : limit_{limit}, room_{by == opened::at_once ? limit : 0} {}
 
   /// Before anything else.
   void connect(worker& from, worker& to) noexcept {
@@ -41,14 +45,24 @@ class pipe : public std::enable_shared_from_this<pipe<T>> {
   /// they came. Errors: CANCELLED (the task was stopped), FAILED_PRECONDITION (ended), or what the pipe was cut or refused
   /// with; the value is lost then.
   task<status> write(T value) {
-    while (room_ == 0 && cut_.ok() && !ended_) {
-      if (auto s = co_await waiting{room_wanted_, "stream write"}; !s.ok()) co_return s;
-    }
-    if (!cut_.ok()) co_return cut_;
-    if (ended_) co_return failed_precondition("nothing can be written after the end of the stream");
-    --room_;
-    co_return send(std::move(value)) ? status{} : unavailable("the runtime has ended");
+    if (auto s = co_await reserve(); !s.ok()) co_return s;
+    co_return fill(std::move(value));
   }
+  /// Waits for a place, which `fill` uses: what `write` does in two steps. Errors: as `write`.
+  task<status> reserve() {
+    must_be_at(from_);
+    if (room_ != 0) {
+      if (auto s = open_to_writers(); !s.ok()) co_return s;
+      --room_;
+    } else if (auto s = open_to_writers(); !s.ok()) {
+      co_return s;
+    } else if (s = co_await waiting{room_wanted_, "stream write"}; !s.ok()) {
+      co_return s;
+    }
+    co_return open_to_writers();  // the place was handed over, but that may be some time ago
+  }
+  /// Requires: `reserve` was ok, and nobody has filled that place. UNAVAILABLE when the other worker has ended.
+  status fill(T value) { return send(std::move(value)) ? status{} : unavailable("the runtime has ended"); }
   /// No more values: readers get what was written, then the end. Idempotent.
   void end() {
     if (std::exchange(ended_, true)) return;
@@ -64,8 +78,12 @@ class pipe : public std::enable_shared_from_this<pipe<T>> {
 
   // The reading end.
 
+  /// There are places from now on, where it was made to wait for that. Once.
+  void open() { give_back_later(limit_); }
+
   /// `co_await p.read()`: the oldest value; empty at the end, and when the task was stopped.
   task<std::optional<T>> read() {
+    must_be_at(to_);
     while (values_.empty() && !complete_) {
       if (auto s = co_await waiting{values_wanted_, "stream read"}; !s.ok()) co_return std::nullopt;
     }
@@ -82,10 +100,10 @@ class pipe : public std::enable_shared_from_this<pipe<T>> {
   }
   /// What has arrived and what comes is dropped, and the writing end cut, with `why`.
   void refuse(status why) {
-    if (std::exchange(refusing_, true)) return;
     values_.clear();
+    const bool told = std::exchange(refusing_, true) || end_arrived_;
     close();
-    carry(*new note{this->shared_from_this(), 0, std::move(why)}, from_);
+    if (!told) carry(*new note{this->shared_from_this(), 0, std::move(why)}, from_);
   }
   /// What has arrived and what comes is dropped; who writes does not notice.
   void discard() {
@@ -135,6 +153,16 @@ class pipe : public std::enable_shared_from_this<pipe<T>> {
     awaiter operator co_await() const noexcept { return {list, what}; }
   };
 
+  // Whoever pumps a runtime may do as its worker.
+  static void must_be_at([[maybe_unused]] const worker* end) noexcept {
+    assert((end == nullptr || worker::current() == end || !end->threaded()) &&
+           "a stream was used on a worker that is not its end's");
+  }
+  status open_to_writers() const {
+    if (!cut_.ok()) return cut_;
+    return ended_ ? failed_precondition("nothing can be written after the end of the stream") : status{};
+  }
+
   // False when the other worker is gone.
   template <class Message>
   bool carry(Message& m, worker* there) noexcept {
@@ -158,23 +186,27 @@ class pipe : public std::enable_shared_from_this<pipe<T>> {
       end_arrived_ = true;
       return close();
     }
-    if (refusing_) return;
+    if (refusing_ || complete_) return;
     if (discarding_) return give_back();
     values_.push_back(std::move(*value));
     if (auto* w = values_wanted_.pop()) wait_list::wake(*w);
   }
+  // Values that are dropped come back as if from afar: a writer that never waits would never let its worker go on.
   void give_back() {
-    if (from_ == to_) return came_back(1);
-    if (++read_ < (limit_ + 1) / 2) return;
-    carry(*new note{this->shared_from_this(), std::exchange(read_, 0), {}}, from_);
+    if (from_ == to_ && !discarding_) return came_back(1);
+    if (++read_ >= (limit_ + 1) / 2) give_back_later(std::exchange(read_, 0));
+  }
+  void give_back_later(std::size_t places) {
+    auto* n = new note{this->shared_from_this(), places, {}};
+    if (!from_->submit(*n)) delete n;
   }
   void came_back(std::size_t places) noexcept {
-    room_ += places;
     for (; places != 0; --places) {
       auto* w = room_wanted_.pop();
       if (w == nullptr) break;
-      wait_list::wake(*w);
+      wait_list::wake(*w);  // the place is its now
     }
+    room_ += places;
   }
 
   const std::size_t limit_;

@@ -31,7 +31,10 @@ void service_call::run() noexcept {
 
 void service_call::caller_gone() noexcept {
   caller_gone_ = true;
-  if (queued_) ++to_.abandoned_waiting_;
+  if (queued_) {  // whoever holds it gets it back soon, although no handler may end for long
+    ++to_.abandoned_waiting_;
+    to_.queue_start_more();
+  }
   if (stage_ == stage::running) own_ctx_.stop();
 }
 
@@ -266,8 +269,13 @@ void service::start(service_call& c) noexcept {
 }
 
 // What could start is in front, except for interleaved calls behind exclusive ones and descendants of who is in progress.
+void service::queue_start_more() noexcept {
+  if (!std::exchange(start_more_.queued, true)) strand_->post(start_more_);
+}
+
 void service::start_waiting() noexcept {
   start_more_.queued = false;
+  if (abandoned_waiting_ != 0) drop_abandoned();
   for (auto at = mailbox_.begin(); at != mailbox_.end();) {
     if (!can_start(**at)) {
       if (waiting_interleaved_ == 0 && waiting_descendants_ == 0) break;
@@ -305,7 +313,7 @@ void service::handler_ended(service_call& c, const std::exception_ptr& thrown) n
     case service_call::kind::control: return;
   }
   // Not from beneath this handler: a chain of calls that end at once would grow the stack.
-  if (!mailbox_.empty() && !std::exchange(start_more_.queued, true)) strand_->post(start_more_);
+  if (!mailbox_.empty()) queue_start_more();
   tell_progress();
 }
 

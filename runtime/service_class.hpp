@@ -197,6 +197,7 @@ class service {
   void dequeue(std::deque<service_call*>::iterator at) noexcept;
   void start(service_call& c) noexcept;
   void refuse(service_call& c, status why) noexcept;
+  void queue_start_more() noexcept;
   void start_waiting() noexcept;
   void handler_ended(service_call& c, const std::exception_ptr& thrown) noexcept;
   const context* blocker_of(const service_call& c) const noexcept;

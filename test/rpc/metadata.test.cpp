@@ -137,7 +137,8 @@ TEST_SUITE("metadata of a stream") {
     each_way([](way w) {
       bound_echo f{w};
       f.run([](Echo::client echo) -> weft::task<> {
-        auto talk = echo.Talk(with_both());
+        weft::metadata as_asked;
+        auto talk = echo.Talk(with_both().headers_into(as_asked));
         auto hello = say("hello");
         CHECK((co_await talk.write(std::move(hello))).ok());
         const auto reply = co_await talk.read();
@@ -145,6 +146,7 @@ TEST_SUITE("metadata of a stream") {
         const auto headers = co_await talk.headers();
         CHECK((co_await talk.finish()).ok());
         check_both(headers, talk.trailers());
+        check_both(as_asked, talk.trailers());
       }(f.client));
     });
   }

@@ -9,6 +9,7 @@
 #include <weft/rpc/peer.hpp>
 #include <weft/rpc/rpc_runtime.hpp>
 #include <weft/rpc/server.hpp>
+#include <weft/runtime/spawn.hpp>
 #include <weft/runtime/sync_wait.hpp>
 #include <weft/runtime/visit.hpp>
 #include <weft/runtime/when_all.hpp>
@@ -106,6 +107,26 @@ TEST_SUITE("server") {
     rt.stop();
     CHECK(s.start() == weft::failed_precondition("the runtime has ended"));
     s.stop();
+  }
+
+  TEST_CASE("a call that waits behind a local one does not keep the server from stopping") {
+    two_sides f{{}, {.reentrancy = weft::reentrancy::exclusive}};
+    weft::spawn(
+        f.rt.control(), "local caller",
+        [](Echo::client echo) -> weft::task<> { std::ignore = co_await echo.Say(say("local", 1h), weft::within{1h}); },
+        Echo::client{f.service});
+    for (int begun = 0; begun == 0; std::this_thread::yield()) {
+      weft::visit(f.rt.worker_at(0), [&] { begun = f.service.begun; });
+    }
+    weft::spawn(
+        f.client.control(), "remote caller",
+        [](Echo::client echo) -> weft::task<> { std::ignore = co_await echo.Say(say("remote"), weft::within{1h}); },
+        Echo::client{*f.peer});
+    for (std::size_t waiting = 0; waiting == 0; std::this_thread::yield()) {
+      weft::visit(f.rt.worker_at(0), [&] { waiting = f.service.waiting(); });
+    }
+    f.server.stop();
+    CHECK(f.service.counters().abandoned == 1);
   }
 
   TEST_CASE("requests beyond the bytes that may wait are refused") {

@@ -11,6 +11,7 @@
 #include <weft/rpc/server.hpp>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/spawn.hpp>
+#include <weft/runtime/strand.hpp>
 #include <weft/runtime/sync_wait.hpp>
 
 #include "../support/echo_service.hpp"
@@ -94,8 +95,11 @@ weft::task<> callers(Echo::client echo, tally* t, weft::scope& s) {
 
 // A process of its own, nearly: a runtime, a service, a server, and a way to the other one.
 struct side {
-  weft::rpc_runtime rt{{.runtime = {.log = [](std::string_view) {}}}};
-  test::echo_service service{rt};
+  explicit side(int service_worker) : service{rt, {.worker = service_worker}} {}
+
+  weft::rpc_runtime rt{{.runtime = {.workers = 2, .log = [](std::string_view) {}}}};
+  weft::strand away{rt, {.name = "away", .worker = 1}};
+  test::echo_service service;
   std::unique_ptr<weft::server> server = std::make_unique<weft::server>(rt);
   std::unique_ptr<weft::peer> peer;
   tally calls;
@@ -104,10 +108,10 @@ struct side {
     server->add(service);
     REQUIRE(server->start().ok());
   }
-  void call(const side& other) {
+  void call(const side& other, bool elsewhere) {
     peer = std::make_unique<weft::peer>(rt, other.server->address());
     weft::spawn(
-        rt.control(), "callers",
+        elsewhere ? away : rt.control(), "callers",
         [](Echo::client echo, tally* t) -> weft::task<> { co_await weft::with_scope(&callers, echo, t); },
         Echo::client{*peer}, &calls);
   }
@@ -120,11 +124,12 @@ struct side {
 };
 
 void cycle(std::mt19937& random) {
-  side a, b;
+  const auto worker = [&random] { return static_cast<int>(random() % 2); };
+  side a{worker()}, b{worker()};
   a.listen();
   b.listen();
-  a.call(b);
-  b.call(a);
+  a.call(b, worker() == 1);
+  b.call(a, worker() == 1);
 
   // The cut: after so many replies, with at least 10 calls in flight each way.
   const auto replies = random() % 40;

@@ -318,6 +318,102 @@ TEST_SUITE("streams") {
     });
   }
 
+  TEST_CASE("a handle that is dropped with replies waiting lets go of everything") {
+    each_way([](way w) {
+      bound_echo f{w};
+      f.run([](bound_echo* f) -> weft::task<> {
+        auto feed = f->client.Repeat(repeat("unread", 1'000), weft::within{1h});
+        CHECK((co_await feed.read()).has_value());
+        std::ignore = co_await weft::sleep_for(20ms);  // until no more is on its way
+      }(&f));
+      const auto over = [&f] { return f.service.running() == 1 && f.rt.queue().counters().calls == 0; };
+      f.run(f.until(over));
+    });
+  }
+
+  TEST_CASE("a writer that waits for a reader is released at the deadline") {
+    each_way([](way w) {
+      bound_echo f{w};
+      const auto end = f.run([](Echo::client echo) -> weft::task<weft::status> {
+        auto talk = echo.Talk(weft::within{200ms});
+        const auto big = say(std::string(100'000, 'x'));
+        weft::status s;
+        while (s.ok()) s = co_await talk.write(big);  // and reads nothing
+        CHECK(s.code() == weft::code::failed_precondition);
+        co_return co_await talk.finish();
+      }(f.client));
+      CHECK(end.code() == weft::code::deadline_exceeded);
+    });
+  }
+
+  TEST_CASE("a handler that never waits is stopped while its caller drops what it writes") {
+    each_way([](way w) {
+      bound_echo f{w};
+      const auto end = f.run([](Echo::client echo) -> weft::task<weft::status> {
+        auto feed = echo.Repeat(repeat("unread", 1 << 30), weft::within{50ms});
+        co_return co_await feed.finish();
+      }(f.client));
+      CHECK(end.code() == weft::code::deadline_exceeded);
+    });
+  }
+
+  TEST_CASE("a handler that throws ends both directions with UNKNOWN") {
+    each_way([](way w) {
+      bound_echo f{w};
+      const auto end = f.run([](Echo::client echo) -> weft::task<weft::status> {
+        auto talk = echo.Talk();
+        auto request = say("throw");
+        CHECK((co_await talk.write(std::move(request))).ok());
+        CHECK_FALSE((co_await talk.read()).has_value());
+        weft::status s;
+        while (s.ok()) s = co_await talk.write(say("more"));
+        CHECK(s.code() == weft::code::failed_precondition);
+        co_return co_await talk.finish();
+      }(f.client));
+      CHECK(end == weft::unknown_error("the handler failed"));
+    });
+  }
+
+  TEST_CASE("a request that is no message stops the handler, and is answered with INVALID_ARGUMENT") {
+    for (const auto w : {way::unary, way::unary_other_worker}) {
+      bound_echo f{w};
+      const auto outcome = f.run([](Echo::client echo) -> weft::reply<EchoReply> {
+        auto up = echo.Join();
+        auto good = say("good");
+        CHECK((co_await up.write(std::move(good))).ok());
+        auto malformed = say("\xff");  // no UTF-8
+        CHECK((co_await up.write(std::move(malformed))).ok());
+        co_return co_await up.finish();
+      }(f.client));
+      CHECK(outcome.status() == weft::invalid_argument("the bytes are not a valid test.v1.EchoRequest"));
+      CHECK(f.inside([&f] { return f.service.joined; }) == 0);
+      CHECK(f.inside([&f] { return f.service.stopped; }) == 1);
+    }
+  }
+
+  TEST_CASE("a reply that is no message ends the call with INTERNAL at once") {
+    for (const auto w : {way::unary, way::unary_other_worker}) {
+      bound_echo f{w};
+      const auto h = f.run(listen(f.client, repeat("malformed", 2, 1s), weft::within{1h}));
+      CHECK(h.texts.empty());
+      CHECK(h.end == weft::internal_error("the bytes are not a valid test.v1.EchoReply"));
+    }
+  }
+
+  TEST_CASE("a request that is too large is never taken for the end of the requests") {
+    for (const auto w : {way::unary, way::unary_other_worker}) {
+      bound_echo f{w};
+      const auto outcome = f.run([](Echo::client echo) -> weft::reply<EchoReply> {
+        auto up = echo.Join();
+        auto large = say(std::string(5U << 20U, 'x'));
+        std::ignore = co_await up.write(std::move(large));
+        co_return co_await up.finish();
+      }(f.client));
+      CHECK(outcome.code() == weft::code::resource_exhausted);
+      CHECK(f.inside([&f] { return f.service.joined; }) == 0);
+    }
+  }
+
   TEST_CASE("a client that goes in the middle of its requests is never taken for one that has sent its last") {
     each_way([](way w) {
       bound_echo f{w};
@@ -335,8 +431,7 @@ TEST_SUITE("streams") {
           if (i % 3 == 0) std::ignore = co_await weft::sleep_for(1ms);
         }
       }(&f));
-      const auto ended = [&f] { return f.service.running() == 1; };  // the one that looks
-      while (!f.inside(ended)) f.run([]() -> weft::task<> { std::ignore = co_await weft::sleep_for(1ms); }());
+      f.run(f.until([&f] { return f.service.running() == 1; }));  // the one that looks
       CHECK(f.inside([&f] { return f.service.joined; }) == 0);
       CHECK(f.inside([&f] { return f.service.talked; }) == 0);
     });

@@ -51,11 +51,14 @@ class bound_echo {
     return *run(weft::as_task(service.call(std::move(f))));
   }
 
+  /// Ends when `condition()` holds, which is asked on the service's strand.
+  template <class F>
+  weft::task<> until(F condition) {
+    while (!*co_await service.call(condition)) std::ignore = co_await weft::sleep_for(std::chrono::milliseconds{1});
+  }
   /// Ends when so many handlers have been stopped.
-  weft::task<> until_stopped(int handlers) {
-    const auto stopped = [this] { return service.stopped; };
-    while (*co_await service.call(stopped) < handlers)
-      std::ignore = co_await weft::sleep_for(std::chrono::milliseconds{1});
+  auto until_stopped(int handlers) {
+    return until([this, handlers] { return service.stopped >= handlers; });
   }
 
   weft::rpc_runtime rt{{.runtime = {.workers = 2, .log = [](std::string_view) {}}}};

@@ -46,7 +46,7 @@ class echo_service final : public v1::Echo::service {
     for (int i = 0; i < request.times(); ++i) {
       if (auto s = co_await pause(request.delay_us()); !s.ok()) co_return s;
       v1::EchoReply reply;
-      reply.set_text(request.text());
+      reply.set_text(request.text() == "malformed" ? "\xff" : request.text());
       if (auto s = co_await replies.write(std::move(reply)); !s.ok()) co_return s;
       ++written;
     }
@@ -75,6 +75,7 @@ class echo_service final : public v1::Echo::service {
     if (call.metadata().find("x-at-once") != nullptr) call.send_headers();
     while (auto request = co_await requests.read()) {
       if (request->text() == "fail") co_return weft::aborted("as asked");
+      if (request->text() == "throw") throw std::runtime_error{"as asked"};
       if (auto s = co_await pause(request->delay_us()); !s.ok()) co_return s;
       v1::EchoReply reply;
       reply.set_text(request->text());

@@ -42,8 +42,9 @@ grpc_compression_algorithm to_grpc(compression c) noexcept {
   return GRPC_COMPRESS_NONE;
 }
 
-void set_up(grpc::ClientContext& context, time_point deadline, const call_extras* extras) {
+void set_up(grpc::ClientContext& context, time_point deadline, const metadata& of_peer, const call_extras* extras) {
   if (deadline != never) context.set_deadline(to_timespec(deadline));
+  for (const auto& [key, value] : of_peer) context.AddMetadata(key, value);
   if (extras == nullptr) return;
   for (const auto& [key, value] : extras->sent) context.AddMetadata(key, value);
   if (extras->wait_for_ready) context.set_wait_for_ready(true);

@@ -25,7 +25,7 @@ grpc::Status to_grpc(const status& s);
 metadata from_grpc(const std::multimap<grpc::string_ref, grpc::string_ref>& m);
 grpc_compression_algorithm to_grpc(compression c) noexcept;
 /// A call that is about to leave. `extras` may be null; their metadata have been checked, which gRPC would abort on.
-void set_up(grpc::ClientContext& context, time_point deadline, const call_extras* extras);
+void set_up(grpc::ClientContext& context, time_point deadline, const metadata& of_peer, const call_extras* extras);
 
 /// The runtime's clock and gRPC's monotonic one are both CLOCK_MONOTONIC. `never` is the infinite future.
 gpr_timespec to_timespec(time_point t) noexcept;

@@ -47,6 +47,11 @@ class server::state::incoming_call final : call_listener, detail::server_origin 
     parts_left_ = 2;
     state_.arm(method_);
 
+    admitted_ = true;
+    if (auto s = state_.admission_.enter(*this, method_.entry->info->path); !s.ok()) {
+      request_.Clear();
+      return reply(s);
+    }
     auto accepted = method_.entry->accept(*method_.service, *this, request_);
     request_.Clear();
     if (!accepted.ok()) {
@@ -94,6 +99,7 @@ class server::state::incoming_call final : call_listener, detail::server_origin 
     if (--parts_left_ == 0) end();
   }
   void end() noexcept {
+    if (std::exchange(admitted_, false)) state_.admission_.leave(*this);
     forget();
     responder_.reset();
     context_.reset();
@@ -104,6 +110,7 @@ class server::state::incoming_call final : call_listener, detail::server_origin 
   state& state_;
   method& method_;
   int parts_left_ = 0;
+  bool admitted_ = false;  // it was counted
   call_holder call_;
   grpc::ByteBuffer request_;
   std::optional<grpc::ServerContext> context_;

@@ -38,8 +38,8 @@ class server::state::incoming_stream final : operation, detail::server_origin, d
     incoming_stream& self;
   };
 
-  struct headers_sent final : operation {
-    explicit headers_sent(incoming_stream& i) noexcept : self{i} {}
+  struct part final : operation {
+    explicit part(incoming_stream& i) noexcept : self{i} {}
     void on_event(bool) noexcept override { self.part_ended(); }
     incoming_stream& self;
   };
@@ -50,6 +50,8 @@ class server::state::incoming_stream final : operation, detail::server_origin, d
     static_cast<void>(state_.queue_.begin(done_));
     ++state_.server_.counters_.calls;
     state_.arm(method_);
+    admitted_ = true;
+    if (auto s = state_.admission_.enter(*this, method_.entry->info->path); !s.ok()) return refuse(s);
     served_ = method_.entry->open(*method_.service, *this);
     served_.call->tell(*served_.end);
     served_.end->tell_headers(*this);
@@ -58,6 +60,10 @@ class server::state::incoming_stream final : operation, detail::server_origin, d
     std::ignore = spawn(state_.server_.runtime_.control(), method_.entry->info->path, &incoming_stream::run, this);
   }
 
+  void refuse(const status& why) noexcept {
+    parts_left_ = 2;  // the done tag, and that of Finish
+    stream_.Finish(to_grpc(why), state_.queue_.begin(own_part_));
+  }
   void client_done() noexcept {
     if (context_.IsCancelled() && served_.call && !served_.call->settled()) {
       ++state_.server_.counters_.cancelled;
@@ -71,7 +77,7 @@ class server::state::incoming_stream final : operation, detail::server_origin, d
   void headers_came(const metadata& headers, compression replies) noexcept override {
     if (std::exchange(headers_sent_, true)) return;
     say_first(context_, headers, replies);
-    void* tag = state_.queue_.begin(headers_tag_);
+    void* tag = state_.queue_.begin(own_part_);
     if (tag == nullptr) return;
     ++parts_left_;
     stream_.SendInitialMetadata(tag);
@@ -83,6 +89,7 @@ class server::state::incoming_stream final : operation, detail::server_origin, d
   }
   void end() noexcept {
     auto& s = state_;
+    if (admitted_) s.admission_.leave(*this);
     delete this;
     s.ended();
   }
@@ -142,9 +149,10 @@ class server::state::incoming_stream final : operation, detail::server_origin, d
   detail::server_byte_stream stream_;
   done done_{*this};
   served_stream served_{};
-  headers_sent headers_tag_{*this};
+  part own_part_{*this};  // an operation that no task awaits: headers, or a refusal
   bool headers_sent_ = false;
-  int parts_left_ = 3;  // the task, the done tag, and the service's call
+  bool admitted_ = false;  // it was counted
+  int parts_left_ = 3;     // the task, the done tag, and the service's call
 };
 
 }  // namespace weft

@@ -7,7 +7,6 @@
 #include <charconv>
 #include <limits>
 #include <weft/rpc/detail/channel.hpp>
-#include <weft/runtime/misuse.hpp>
 
 namespace weft {
 namespace {
@@ -58,27 +57,46 @@ bool is_local_address(const std::string& address) {
   return inet_pton(AF_INET, host.c_str(), &number) == 1 && ntohl(number.s_addr) >> 24U == loopback;
 }
 
-peer::peer(rpc_runtime& rt, const std::string& address, const peer_options& options) : address_{address} {
-  if (!has_port(address)) misuse("peer '" + address + "': that is no address: \"host:port\", or \"unix:path\"");
-  if (!is_local_address(address)) {
-    misuse("peer '" + address + "': plain text is for loopback and Unix sockets only");
-  }
-  channel_ = std::make_shared<detail::channel>(rt, address, options);
-}
+peer::peer(rpc_runtime& rt, const std::string& address, const peer_options& options)
+    : address_{address}, channel_{std::make_shared<detail::channel>(rt, address, options)} {}
 
 peer::~peer() = default;
 
+const status& peer::problem() const noexcept { return channel_->problem(); }
+
 namespace detail {
 
-channel::channel(rpc_runtime& rt, const std::string& address, const peer_options& options) : owner_{rt} {
+namespace {
+
+result<std::shared_ptr<grpc::ChannelCredentials>> credentials_for(const std::string& address,
+                                                                  const peer_options& options) {
+  if (!has_port(address)) return invalid_argument("that is no address: \"host:port\", or \"unix:path\"");
   if (options.connections < 1) {
-    misuse("peer '" + address + "': it needs a connection, not " + std::to_string(options.connections));
+    return invalid_argument("it needs a connection, not " + std::to_string(options.connections));
+  }
+  if (auto s = options.metadata.check(); !s.ok()) return s;
+  if (options.tls) return credentials_of(*options.tls);
+  if (!options.plain_text_on_network && !is_local_address(address)) {
+    return invalid_argument("plain text is for loopback and Unix sockets only");
+  }
+  return grpc::InsecureChannelCredentials();
+}
+
+}  // namespace
+
+channel::channel(rpc_runtime& rt, const std::string& address, const peer_options& options)
+    : owner_{rt}, metadata_{options.metadata} {
+  const auto credentials = credentials_for(address, options);
+  if (!credentials.ok()) {
+    problem_ = invalid_argument("peer '" + address + "': " + credentials.status().message());
+    return;
   }
   auto arguments = arguments_for(options);
+  if (options.tls && !options.tls->server_name.empty()) arguments.SetSslTargetNameOverride(options.tls->server_name);
   // Channels to one address share a connection otherwise.
   if (options.connections > 1) arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   for (int i = 0; i < options.connections; ++i) {
-    connections_.emplace_back(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+    connections_.emplace_back(grpc::CreateCustomChannel(address, *credentials, arguments));
   }
 }
 

@@ -2,8 +2,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <weft/rpc/tls.hpp>
 #include <weft/runtime/clock.hpp>
+#include <weft/runtime/metadata.hpp>
+#include <weft/runtime/status.hpp>
 
 namespace weft {
 
@@ -15,6 +19,12 @@ class channel;
 }
 
 struct peer_options {
+  /// Without it only loopback and Unix sockets can be called, unless `plain_text_on_network`.
+  std::optional<client_tls> tls = {};
+  /// Everybody on the way can read and change what is said.
+  bool plain_text_on_network = false;
+  /// Sent with every call, before the call's own: `weft::metadata{}.add("authorization", "Bearer " + token)`.
+  weft::metadata metadata = {};
   /// Connections, which calls use in turn. gRPC reads all that has come on a connection in one go, beneath the worker's
   /// loop: with thousands of calls in flight, several connections keep these pauses short. One is fastest otherwise.
   int connections = 1;
@@ -28,8 +38,7 @@ struct peer_options {
   std::map<std::string, int> arguments = {};
 };
 
-/// Where remote calls go: one address, one connection or a few, made on demand and again when it breaks. Plain text, so loopback and
-/// Unix sockets only; other addresses are a misuse until there is TLS.
+/// Where remote calls go: one address, one connection or a few, made on demand and again when it breaks.
 ///
 /// One peer serves any number of clients, coroutines and strands at once. It must outlive the making of calls, not the calls.
 class peer {
@@ -41,6 +50,9 @@ class peer {
   peer& operator=(const peer&) = delete;
 
   const std::string& address() const noexcept { return address_; }
+  /// Ok, or INVALID_ARGUMENT with what is wrong with its address or options (a file of `tls`, plain text that would leave the
+  /// machine): all its calls end with that.
+  const status& problem() const noexcept;
   const std::shared_ptr<detail::channel>& shared_channel() const noexcept { return channel_; }
 
  private:

@@ -21,29 +21,29 @@ constexpr int armed_streams = 8;
 
 }  // namespace
 
-server::state::state(server& s) : server_{s}, queue_{s.runtime_.queue()}, home_{s.runtime_.worker_at(0)} {}
+server::state::state(server& s)
+    : server_{s},
+      queue_{s.runtime_.queue()},
+      home_{s.runtime_.worker_at(0)},
+      listener_{[this](int fd) { hand_over(fd); },
+                [&s](const std::string& trouble) { s.runtime_.log(severity::error, "server: " + trouble); }},
+      admission_{s.options_, s.counters_} {}
 server::state::~state() = default;
 
+// What can be wrong is looked at first: gRPC builds one server from a queue, whether it starts or not.
 status server::state::start() {
-  auto& options = server_.options_;
-  for (const auto& address : options.addresses) {
-    if (is_local_address(address)) continue;
-    return invalid_argument("'" + address + "': plain text is for loopback and Unix sockets only");
-  }
+  if (auto s = check_options(); !s.ok()) return s;
+  const auto used = credentials();
+  if (!used.ok()) return used.status();
+  if (auto s = listen(); !s.ok()) return s;
   auto* const taken = queue_.take_builder();
   if (taken == nullptr) {
     return failed_precondition("this runtime has started a server before, or tried to: make a new runtime for another");
   }
   auto& builder = *taken;
-  server_.ports_.assign(options.addresses.size(), 0);
-  for (std::size_t i = 0; i < options.addresses.size(); ++i) {
-    builder.AddListeningPort(options.addresses[i], grpc::InsecureServerCredentials(), &server_.ports_[i]);
-  }
-  // Without this a second server takes half of the connections of the first, silently.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
-                             static_cast<int>(options.keepalive_permitted / std::chrono::milliseconds{1}));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  using from_fd = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+  acceptor_ = builder.experimental().AddExternalConnectionAcceptor(from_fd::FROM_FD, *used);
+  set_limits(builder);
   for (auto* s : server_.services_) {
     for (const auto& entry : s->methods()) {
       const int index =
@@ -54,14 +54,81 @@ status server::state::start() {
   builder.RegisterService(&bytes_);
   builder.RegisterAsyncGenericService(&generic_);
   grpc_ = builder.BuildAndStart();
-  for (std::size_t i = 0; i < options.addresses.size(); ++i) {
-    if (grpc_ && server_.ports_[i] != 0) continue;
-    if (grpc_) grpc_->Shutdown();
-    grpc_.reset();
-    return unavailable("cannot listen on '" + options.addresses[i] + "'");
-  }
+  if (!grpc_) return unavailable("gRPC did not start the server: its log says why");
   visit(home_, [this] { arm_all(); });
+  listener_.start();
+  say_where();
   return {};
+}
+
+status server::state::check_options() const {
+  const auto& options = server_.options_;
+  if (!options.tls && !options.plain_text_on_network) {
+    for (const auto& address : options.addresses) {
+      if (is_local_address(address)) continue;
+      return invalid_argument("'" + address + "': plain text is for loopback and Unix sockets only");
+    }
+  }
+  std::vector<std::string_view> served;
+  for (const auto* s : server_.services_) {
+    for (const auto& entry : s->methods()) served.emplace_back(entry.info->path);
+  }
+  return options.policy.check_spelling(served);
+}
+
+result<std::shared_ptr<grpc::ServerCredentials>> server::state::credentials() const {
+  if (!server_.options_.tls) return grpc::InsecureServerCredentials();
+  return detail::credentials_of(*server_.options_.tls);
+}
+
+status server::state::listen() {
+  server_.ports_.clear();
+  for (const auto& address : server_.options_.addresses) {
+    const auto port = listener_.bind(address);
+    if (!port.ok()) return port.status();
+    server_.ports_.push_back(*port);
+  }
+  return {};
+}
+
+void server::state::set_limits(grpc::ServerBuilder& builder) const {
+  const auto& options = server_.options_;
+  const auto milliseconds = [](duration d) { return static_cast<int>(d / std::chrono::milliseconds{1}); };
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             milliseconds(options.keepalive_permitted));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.streams_per_connection);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, options.metadata_bytes);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, milliseconds(options.handshake));
+  builder.SetMaxReceiveMessageSize(options.request_bytes);
+  if (options.connection_age <= duration::zero()) return;
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, milliseconds(options.connection_age));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, milliseconds(options.connection_age_grace));
+}
+
+void server::state::say_where() const {
+  const auto& options = server_.options_;
+  std::string text = "serving on";
+  for (std::size_t i = 0; i < options.addresses.size(); ++i) {
+    const auto& address = options.addresses[i];
+    text += (i == 0 ? " " : ", ") + address;
+    if (address.ends_with(":0")) text += " (" + std::to_string(server_.ports_[i]) + ")";
+  }
+  text += options.tls ? options.tls->client_authorities.empty() ? ", TLS" : ", mTLS" : ", plain text";
+  text += options.policy.empty() ? ", open to all" : ", by policy";
+  text += "; at most " + std::to_string(options.running) + " calls in progress, " +
+          (options.running_per_peer != 0 ? std::to_string(options.running_per_peer) + " of a client, " : "") +
+          std::to_string(options.streams_per_connection) + " on a connection, " +
+          std::to_string(options.request_bytes) + " bytes a request, " +
+          std::to_string(std::chrono::duration_cast<std::chrono::seconds>(options.longest).count()) +
+          " s a unary call; gRPC " + grpc::Version();
+  server_.runtime_.log(severity::info, text);
+}
+
+void server::state::hand_over(int fd) {
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+  connection.fd = fd;
+  acceptor_->HandleNewConnection(&connection);
 }
 
 void server::state::arm_all() {
@@ -94,11 +161,12 @@ void server::state::arm_unknown() {
   if (!stopping_) (new unknown_method{*this})->arm();
 }
 
-// 1. The worker is told to arm nothing more.
+// 1. Nothing is accepted any more, and the worker is told to arm nothing more.
 // 2. Server::Shutdown, on a thread that is not polling: it blocks until every call has ended, cancelling them when the grace
 //    is over, while the worker goes on. Requests that are armed come back with !ok.
 // 3. Their tags may still be on the queue then: `live_` counts what gRPC holds, and the worker says when it holds nothing.
 void server::state::stop(duration grace) noexcept {
+  listener_.stop();
   visit(home_, [this] { stopping_ = true; });
   const auto shut_down = [this, grace] {
     grpc_->Shutdown(to_timespec(saturating_add(std::chrono::steady_clock::now(), grace)));

@@ -1,9 +1,12 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
+#include <weft/rpc/access.hpp>
 #include <weft/rpc/rpc_service.hpp>
+#include <weft/rpc/tls.hpp>
 #include <weft/runtime/clock.hpp>
 #include <weft/runtime/status.hpp>
 
@@ -12,14 +15,40 @@ namespace weft {
 class rpc_runtime;
 
 struct server_options {
-  /// Where to listen; port 0 takes a free one. Loopback and Unix sockets only, until there is TLS.
+  /// Where to listen; port 0 takes a free one. Without TLS loopback and Unix sockets only, unless `plain_text_on_network`.
   std::vector<std::string> addresses = {"127.0.0.1:0"};
+  std::optional<server_tls> tls = {};
+  /// Everybody on the way can read and change what is said, and call.
+  bool plain_text_on_network = false;
+  /// Finds out who calls; `handled_call::identity` tells handlers. Null: the first name in the client's certificate (mTLS),
+  /// otherwise nobody.
+  authenticator authenticate = {};
+  /// Who may call what; everybody everything when it is empty.
+  access_policy policy = {};
   /// Requests kept waiting at gRPC for each method; it grows a batch of calls at a time.
   int armed = 64;
   /// Handlers of unary methods are stopped after this time even if their caller would wait longer; streams are not.
   duration longest = std::chrono::seconds{60};
   /// Clients may ping an idle connection so often.
   duration keepalive_permitted = std::chrono::seconds{10};
+
+  /// Handlers in progress, those whose client has gone too: a client that opens calls and resets them at once (rapid reset)
+  /// fills no more than that. One more call is RESOURCE_EXHAUSTED.
+  std::size_t running = 20'000;
+  /// Of these for each client address (all its connections; Unix sockets are one address); 0: as many as there are.
+  std::size_t running_per_peer = 0;
+  /// Calls in progress on one connection; further ones wait at the client.
+  int streams_per_connection = 20'000;
+  /// A larger request fails its call with RESOURCE_EXHAUSTED.
+  int request_bytes = 4 << 20;
+  /// Of all metadata of a call; more fails it with RESOURCE_EXHAUSTED.
+  int metadata_bytes = 16 << 10;
+  /// A connection that has not shaken hands by then is closed.
+  duration handshake = std::chrono::seconds{10};
+  /// Clients of older connections are asked to make new ones, and have the grace to finish their calls: so they spread over
+  /// servers that are added. Zero: never.
+  duration connection_age = duration::zero();
+  duration connection_age_grace = std::chrono::seconds{30};
 };
 
 struct server_counters {
@@ -27,6 +56,8 @@ struct server_counters {
   std::uint64_t malformed = 0;      ///< Requests that were no valid message: INVALID_ARGUMENT.
   std::uint64_t unimplemented = 0;  ///< Requests for a method that is not here: UNIMPLEMENTED.
   std::uint64_t cancelled = 0;      ///< Calls whose client went before the reply was sent.
+  std::uint64_t denied = 0;         ///< Calls of callers that are not known, or not allowed to.
+  std::uint64_t refused = 0;        ///< Calls beyond the server's limits: RESOURCE_EXHAUSTED.
 };
 
 /// Offers services to other processes, in any language, as ordinary gRPC. Their handlers run on the services' strands.
@@ -44,8 +75,9 @@ class server {
   /// Before `start`. The service must outlive the server's stop.
   void add(rpc_service& s);
 
-  /// Errors: UNAVAILABLE (an address is taken or cannot be bound, it is named), INVALID_ARGUMENT (it leaves the machine),
-  /// FAILED_PRECONDITION (started before, or the runtime has ended).
+  /// Says in the log where it listens, and its limits. Errors: UNAVAILABLE (an address is taken or cannot be bound: it may be
+  /// started again), INVALID_ARGUMENT (plain text would leave the machine; a file of `tls`; a rule of `policy`; each is
+  /// named), FAILED_PRECONDITION (started before, or the runtime has ended).
   status start();
 
   /// The port of the n-th address, after `start`.

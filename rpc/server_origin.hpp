@@ -8,6 +8,8 @@
 
 namespace weft::detail {
 
+class call_admission;
+
 /// What a handler can ask about a call from the network. Read on the service's strand, after the polling worker has handed
 /// the call over: it is written before.
 class server_origin : public call_origin {
@@ -27,6 +29,7 @@ class server_origin : public call_origin {
   void forget() noexcept {
     received_.reset();
     identity_.clear();
+    address_.clear();
   }
   /// What the handler wants said before its replies.
   static void say_first(grpc::ServerContext& context, const metadata& headers, compression c) {
@@ -38,8 +41,10 @@ class server_origin : public call_origin {
   }
 
  private:
+  friend call_admission;
   std::optional<metadata> received_;
   std::string identity_;
+  std::string address_;  // by which it is counted
 };
 
 }  // namespace weft::detail

@@ -3,8 +3,10 @@
 #include <memory>
 #include <semaphore>
 #include <vector>
+#include <weft/rpc/call_admission.hpp>
 #include <weft/rpc/completion_queue.hpp>
 #include <weft/rpc/detail/grpc.hpp>
+#include <weft/rpc/listener.hpp>
 #include <weft/rpc/rpc_runtime.hpp>
 #include <weft/rpc/server.hpp>
 
@@ -30,6 +32,12 @@ class server::state {
     std::vector<std::unique_ptr<incoming_call>> idle;  // unary ones are used again
   };
 
+  status check_options() const;
+  result<std::shared_ptr<grpc::ServerCredentials>> credentials() const;
+  status listen();
+  void set_limits(grpc::ServerBuilder& builder) const;
+  void say_where() const;
+  void hand_over(int fd);
   void arm_all();
   void arm(method& m);
   void arm_unary(method& m);
@@ -48,6 +56,9 @@ class server::state {
   grpc::AsyncGenericService generic_;
   std::vector<method> methods_;
   std::unique_ptr<grpc::Server> grpc_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
+  listener listener_;
+  detail::call_admission admission_;
   std::size_t live_ = 0;  // calls and armed requests at gRPC
   bool stopping_ = false;
   bool draining_ = false;

@@ -17,12 +17,13 @@ void stream_exchange::cut(const status& why) noexcept {
 }
 
 status stream_exchange::depart(worker& home, time_point deadline, const context*) noexcept {
+  if (!channel_->problem().ok()) return channel_->problem();
   home_ = &home;
   auto& polling = channel_->home();
   requests_->connect(home, polling);
   replies_->connect(polling, home);
   context_.emplace();
-  set_up(*context_, deadline, extras_if_any());
+  set_up(*context_, deadline, channel_->metadata(), extras_if_any());
   return spawn(channel_->owner().control(), method_.path, &stream_exchange::run, this)
              ? status{}
              : unavailable("the runtime has ended");

@@ -21,10 +21,11 @@ class unary_exchange final : public exchange, operation, outgoing_call, work, pu
 
   status start(owner& o, worker& home, time_point deadline, const call_extras* extras) noexcept override {
     if (!refusal_.ok()) return refusal_;
+    if (!channel_->problem().ok()) return channel_->problem();
     owner_ = &o;
     home_ = &home;
     context_.emplace();
-    set_up(*context_, deadline, extras);
+    set_up(*context_, deadline, channel_->metadata(), extras);
     auto& polling = channel_->home();
     if (&home == &polling) return begin() ? status{} : refusal_;
     return polling.submit(*this) ? status{} : unavailable("the runtime has ended");

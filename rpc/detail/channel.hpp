@@ -36,11 +36,17 @@ class channel {
     turn_ = turn_ + 1 == connections_.size() ? 0 : turn_ + 1;
     return connections_[turn_];
   }
+  /// Why nothing can be called; ok otherwise.
+  const status& problem() const noexcept { return problem_; }
+  /// Sent with every call.
+  const weft::metadata& metadata() const noexcept { return metadata_; }
   rpc_runtime& owner() noexcept { return owner_; }
   worker& home() noexcept { return owner_.worker_at(0); }
 
  private:
   rpc_runtime& owner_;
+  status problem_;
+  weft::metadata metadata_;
   std::vector<connection> connections_;
   std::size_t turn_ = 0;
 };

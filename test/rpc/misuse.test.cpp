@@ -69,22 +69,4 @@ TEST_SUITE("misuse of rpc") {
         },
         "a runtime has one server: add further services and addresses to that one");
   }
-
-  TEST_CASE("a peer's address names a port") {
-    check_misuse(
-        [] {
-          weft::rpc_runtime rt;
-          const weft::peer to{rt, "localhost"};
-        },
-        "peer 'localhost': that is no address: \"host:port\", or \"unix:path\"");
-  }
-
-  TEST_CASE("a peer beyond this machine is refused in plain text") {
-    check_misuse(
-        [] {
-          weft::rpc_runtime rt;
-          const weft::peer to{rt, "192.0.2.1:50051"};
-        },
-        "peer '192.0.2.1:50051': plain text is for loopback and Unix sockets only");
-  }
 }

@@ -63,6 +63,39 @@ TEST_SUITE("peer") {
     }
   }
 
+  TEST_CASE("a peer that cannot be called says why, and so do its calls") {
+    struct {
+      std::string address;
+      weft::peer_options options;
+      std::string why;
+    } const wrong[] = {
+        {"localhost", {}, "that is no address: \"host:port\", or \"unix:path\""},
+        {"127.0.0.1:70000", {}, "that is no address: \"host:port\", or \"unix:path\""},
+        {"192.0.2.1:50051", {}, "plain text is for loopback and Unix sockets only"},
+        {"127.0.0.1:50051", {.connections = 0}, "it needs a connection, not 0"},
+        {"127.0.0.1:50051",
+         {.tls = weft::client_tls{.authorities = "/nowhere/ca.pem"}},
+         "tls: cannot read authorities '/nowhere/ca.pem': No such file or directory"},
+        {"127.0.0.1:50051",
+         {.metadata = weft::metadata{}.add("two words", "x")},
+         "metadata key 'two words': letters, digits, '_', '-' and '.' only"},
+    };
+    for (const auto& [address, options, why] : wrong) {
+      weft::rpc_runtime rt;
+      weft::peer to{rt, address, options};
+      const auto expected = weft::invalid_argument("peer '" + address + "': " + why);
+      CHECK(to.problem() == expected);
+      const auto end = weft::sync_wait(rt, [](Echo::client echo) -> weft::task<weft::status> {
+        const auto said = co_await echo.Say(EchoRequest{});
+        auto talk = echo.Talk();
+        const auto talked = co_await talk.finish();
+        CHECK(said.status() == talked);
+        co_return talked;
+      }(Echo::client{to}));
+      CHECK(end == expected);
+    }
+  }
+
   TEST_CASE("addresses whose traffic would leave the machine in plain text are told from local ones") {
     for (const char* local : {"127.0.0.1:80", "localhost:80", "[::1]:80", "unix:/run/a.sock", "unix-abstract:a"}) {
       CAPTURE(local);

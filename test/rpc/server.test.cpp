@@ -15,9 +15,10 @@
 #include <weft/runtime/when_all.hpp>
 #include <weft/runtime/with_timeout.hpp>
 
-#include "../support/echo_service.hpp"
+#include "../support/two_sides.hpp"
 
 using namespace std::chrono_literals;
+using test::two_sides;
 using test::v1::Echo;
 using test::v1::EchoReply;
 using test::v1::EchoRequest;
@@ -32,26 +33,6 @@ EchoRequest say(std::string text, std::chrono::microseconds delay = 0us) {
 }
 
 weft::reply<EchoReply> call_say(Echo::client echo, EchoRequest request) { co_return co_await echo.Say(request); }
-
-// A server with the echo service, and a runtime of its own for the client, as in two processes.
-struct two_sides {
-  explicit two_sides(weft::server_options o = {}, weft::service_options s = {}) : service{rt, s}, server{rt, o} {
-    server.add(service);
-    REQUIRE(server.start().ok());
-    peer = std::make_unique<weft::peer>(client, server.address());
-  }
-  ~two_sides() {
-    client.stop();
-    server.stop();
-    service.stop_and_wait(weft::stop_mode::abort);
-  }
-
-  weft::rpc_runtime rt;
-  test::echo_service service;
-  weft::server server;
-  weft::rpc_runtime client{{.runtime = {.workers = 2}}};
-  std::unique_ptr<weft::peer> peer;
-};
 
 }  // namespace
 
@@ -79,8 +60,9 @@ TEST_SUITE("server") {
       test::echo_service also{other};
       weft::server taken{other, {.addresses = {address}}};
       taken.add(also);
-      CHECK(taken.start() == weft::unavailable("cannot listen on '" + address + "'"));
-      CHECK(taken.start().code() == weft::code::failed_precondition);
+      for (int i = 0; i < 2; ++i) {  // it may be tried again
+        CHECK(taken.start() == weft::unavailable("cannot listen on '" + address + "': Address already in use"));
+      }
       also.stop_and_wait();
     }
     weft::server second{rt};
@@ -110,7 +92,7 @@ TEST_SUITE("server") {
   }
 
   TEST_CASE("a call that waits behind a local one does not keep the server from stopping") {
-    two_sides f{{}, {.reentrancy = weft::reentrancy::exclusive}};
+    two_sides f{{}, {}, {.reentrancy = weft::reentrancy::exclusive}};
     weft::spawn(
         f.rt.control(), "local caller",
         [](Echo::client echo) -> weft::task<> { std::ignore = co_await echo.Say(say("local", 1h), weft::within{1h}); },
@@ -130,7 +112,7 @@ TEST_SUITE("server") {
   }
 
   TEST_CASE("requests beyond the bytes that may wait are refused") {
-    two_sides f{{}, {.reentrancy = weft::reentrancy::exclusive, .mailbox_bytes = 10'000}};
+    two_sides f{{}, {}, {.reentrancy = weft::reentrancy::exclusive, .mailbox_bytes = 10'000}};
     const auto big = say(std::string(6'000, 'x'), 300ms);
     weft::sync_wait(f.client, [](weft::peer* p, EchoRequest r) -> weft::task<> {
       CHECK(Echo::client{*p}.send.Say(std::move(r)).ok());

@@ -22,6 +22,7 @@ class echo_service final : public v1::Echo::service {
     send_back(call);
     v1::EchoReply reply;
     reply.set_peer(call.peer());
+    reply.set_identity(call.identity());
     const auto left = ctx.deadline() - strand().home().read_clock();
     reply.set_left_us(std::chrono::duration_cast<std::chrono::microseconds>(left).count());
     if (request.delay_us() != 0) {

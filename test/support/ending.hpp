@@ -48,7 +48,7 @@ inline ending end_of(void (*f)()) {
 inline void check_misuse(void (*f)(), const std::string& expected) {
   const auto e = end_of(f);
   CHECK(e.signal == SIGABRT);
-  CHECK(e.said == "weft: misuse: " + expected + "\n");
+  CHECK_MESSAGE(e.said.ends_with("weft: misuse: " + expected + "\n"), e.said);
 }
 
 }  // namespace test

@@ -1,0 +1,78 @@
+#include <weft/rpc/call_admission.hpp>
+
+#include <grpc/grpc_security_constants.h>
+#include <grpcpp/security/auth_context.h>
+
+#include <exception>
+#include <utility>
+#include <vector>
+
+namespace weft::detail {
+namespace {
+
+// "ipv4:127.0.0.1:40312" without the port; all Unix sockets are one.
+std::string address_of(const std::string& peer) {
+  if (peer.starts_with("unix")) return "unix";
+  return peer.substr(0, peer.rfind(':'));
+}
+
+std::vector<std::string> certificate_names(const grpc::ServerContext& context) {
+  std::vector<std::string> names;
+  const auto auth = context.auth_context();
+  if (!auth || !auth->IsPeerAuthenticated()) return names;
+  for (const char* property : {GRPC_X509_SAN_PROPERTY_NAME, GRPC_X509_CN_PROPERTY_NAME}) {
+    for (const auto& value : auth->FindPropertyValues(property)) names.emplace_back(value.data(), value.size());
+  }
+  return names;
+}
+
+}  // namespace
+
+status call_admission::enter(server_origin& call, const char* method) {
+  if (auto s = count(call); !s.ok()) {
+    ++counters_.refused;
+    return s;
+  }
+  auto s = find_out_who(call, method);
+  if (!s.ok()) ++counters_.denied;
+  return s;
+}
+
+status call_admission::count(server_origin& call) {
+  if (options_.running_per_peer != 0) {
+    call.address_ = address_of(call.peer());
+    ++of_peer_[call.address_];
+  }
+  if (++running_ > options_.running) return resource_exhausted("the server has as many calls in progress as it may");
+  if (options_.running_per_peer != 0 && of_peer_[call.address_] > options_.running_per_peer) {
+    return resource_exhausted("the server has as many calls of this client in progress as it may");
+  }
+  return {};
+}
+
+void call_admission::leave(server_origin& call) noexcept {
+  --running_;
+  if (call.address_.empty()) return;
+  const auto of_peer = of_peer_.find(call.address_);
+  if (--of_peer->second == 0) of_peer_.erase(of_peer);
+}
+
+status call_admission::find_out_who(server_origin& call, const char* method) const {
+  const bool mutual = options_.tls && !options_.tls->client_authorities.empty();
+  if (!mutual && !options_.authenticate && options_.policy.empty()) return {};
+  const auto names = mutual ? certificate_names(call.context()) : std::vector<std::string>{};
+  if (options_.authenticate) {
+    try {
+      auto identity = options_.authenticate({method, call.received(), call.peer(), names});
+      if (!identity.ok()) return std::move(identity).status();
+      call.identity_ = std::move(*identity);
+    } catch (const std::exception&) {
+      return {code::unauthenticated, "the authenticator failed"};
+    }
+  } else if (!names.empty()) {
+    call.identity_ = names.front();
+  }
+  return options_.policy.empty() ? status{} : options_.policy.check(method, call.identity_);
+}
+
+}  // namespace weft::detail

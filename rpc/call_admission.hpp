@@ -1,0 +1,34 @@
+#pragma once
+#include <cstddef>
+#include <string>
+#include <unordered_map>
+#include <weft/rpc/server.hpp>
+#include <weft/rpc/server_origin.hpp>
+
+namespace weft::detail {
+
+/// Whether a call from the network is let in, before its request is decoded: the server's limits, who calls, whether they
+/// may. On the polling worker.
+class call_admission {
+ public:
+  call_admission(const server_options& options, server_counters& counters) noexcept
+      : options_{options}, counters_{counters} {}
+
+  /// Errors: RESOURCE_EXHAUSTED, UNAUTHENTICATED, PERMISSION_DENIED, or what the authenticator says.
+  status enter(server_origin& call, const char* method);
+  /// Once for every `enter`, whatever it said, when nothing of the call is left.
+  void leave(server_origin& call) noexcept;
+
+  std::size_t running() const noexcept { return running_; }
+
+ private:
+  status count(server_origin& call);
+  status find_out_who(server_origin& call, const char* method) const;
+
+  const server_options& options_;
+  server_counters& counters_;
+  std::size_t running_ = 0;
+  std::unordered_map<std::string, std::size_t> of_peer_;  // where that is limited
+};
+
+}  // namespace weft::detail

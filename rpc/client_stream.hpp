@@ -34,13 +34,22 @@ class client_stream {
 
   // True when it has begun now.
   bool begin(const context& ctx) noexcept {
-    if (operation_->begun()) return false;
+    if (operation_->begun() || operation_->settled()) return false;
     operation_->tell(*end_);
     operation_->begin(ctx, limit_);
     return true;
   }
   writer<Request>& requests() noexcept { return requests_; }
   reader<Reply>& replies() noexcept { return replies_; }
+  task<> start() {
+    auto& ctx = co_await current();
+    begin(ctx);
+  }
+  void cancel() noexcept {
+    if (!operation_->begun()) operation_->tell(*end_);
+    give_up(cancelled("the caller cancelled the call"));
+  }
+  bool came_compressed() const noexcept { return replies_.came_compressed(); }
   void give_up(status why) noexcept { operation_->give_up(std::move(why)); }
 
   task<metadata> headers() {
@@ -112,6 +121,10 @@ class [[nodiscard]] client_reader final : detail::client_stream<Request, Reply> 
   }
   /// What the handler sent with its status; after `finish`.
   using detail::client_stream<Request, Reply>::trailers;
+  /// Ends the call: its handler is stopped, and `finish` is CANCELLED. One that has not begun never does.
+  using detail::client_stream<Request, Reply>::cancel;
+  /// As `reader::came_compressed`.
+  using detail::client_stream<Request, Reply>::came_compressed;
 
  private:
   task<> ask(const context& ctx) {
@@ -136,6 +149,12 @@ class [[nodiscard]] client_writer final : detail::client_stream<Request, Reply> 
     this->begin(ctx);
     co_return co_await this->requests().write(std::move(request));
   }
+  /// As `writer::write_uncompressed`.
+  task<status> write_uncompressed(Request request) {
+    auto& ctx = co_await current();
+    this->begin(ctx);
+    co_return co_await this->requests().write_uncompressed(std::move(request));
+  }
   /// That was the last request: waits for the reply. Once. Errors as those of a unary call.
   task<result<Reply>> finish() {
     auto& ctx = co_await current();
@@ -147,7 +166,11 @@ class [[nodiscard]] client_writer final : detail::client_stream<Request, Reply> 
     if (!reply) co_return internal_error("the call ended without a reply");
     co_return std::move(*reply);
   }
+  /// Begins the call, without sending anything yet.
+  using detail::client_stream<Request, Reply>::start;
   /// As those of `client_reader`.
+  using detail::client_stream<Request, Reply>::came_compressed;
+  using detail::client_stream<Request, Reply>::cancel;
   using detail::client_stream<Request, Reply>::headers;
   using detail::client_stream<Request, Reply>::trailers;
 };
@@ -171,11 +194,21 @@ class [[nodiscard]] client_reader_writer final : detail::client_stream<Request, 
     this->begin(ctx);
     co_return co_await this->requests().write(std::move(request));
   }
+  /// As `writer::write_uncompressed`.
+  task<status> write_uncompressed(Request request) {
+    auto& ctx = co_await current();
+    this->begin(ctx);
+    co_return co_await this->requests().write_uncompressed(std::move(request));
+  }
   /// That was the last request; replies can still be read.
   void writes_done() noexcept { this->requests().end(); }
   /// As `client_reader::finish`; ends the requests too.
   task<status> finish() { return this->outcome(); }
+  /// Begins the call, without sending anything yet.
+  using detail::client_stream<Request, Reply>::start;
   /// As those of `client_reader`.
+  using detail::client_stream<Request, Reply>::came_compressed;
+  using detail::client_stream<Request, Reply>::cancel;
   using detail::client_stream<Request, Reply>::headers;
   using detail::client_stream<Request, Reply>::trailers;
 };

@@ -94,6 +94,7 @@ class server::state::incoming_call final : call_listener, detail::server_origin 
   void finished(bool) { part_ended(); }
   void call_gone() noexcept override { part_ended(); }
   const grpc::ServerContext& context() const noexcept override { return *context_; }
+  bool request_came_compressed() noexcept override { return detail::came_compressed(*context_); }
 
   void part_ended() noexcept {
     if (--parts_left_ == 0) end();

@@ -73,6 +73,7 @@ class server::state::incoming_stream final : operation, detail::server_origin, d
   }
   void call_gone() noexcept override { part_ended(); }
   const grpc::ServerContext& context() const noexcept override { return context_; }
+  bool request_came_compressed() noexcept override { return false; }  // its reader knows
 
   void headers_came(const metadata& headers, compression replies) noexcept override {
     if (std::exchange(headers_sent_, true)) return;
@@ -106,13 +107,14 @@ class server::state::incoming_stream final : operation, detail::server_origin, d
 
   // What the client sends, until its end, or until nobody reads it.
   task<> receive() {
-    grpc::ByteBuffer bytes;
-    const auto read = [&](void* tag) { stream_.Read(&bytes, tag); };
+    detail::stream_bytes request;
+    const auto read = [&](void* tag) { stream_.Read(&request.bytes, tag); };
     for (;;) {
       if (!(co_await served_.requests->reserve()).ok()) co_return;
       detail::step received{state_.queue_, context_, "gRPC read", read};
       if (!co_await received) break;
-      std::ignore = served_.requests->fill(std::exchange(bytes, {}));
+      request.compressed = detail::came_compressed(context_);
+      std::ignore = served_.requests->fill(std::exchange(request, {}));
     }
     // gRPC's read says the same when the client has sent its last and when it is gone; a handler must not take the second for
     // the first. It is told to stop by the done tag, which may come a little later. A message that gRPC refuses (it is too
@@ -124,9 +126,9 @@ class server::state::incoming_stream final : operation, detail::server_origin, d
 
   // What the handler writes, and in the end its status.
   task<> send() {
-    while (auto bytes = co_await served_.replies->read()) {
+    while (auto reply = co_await served_.replies->read()) {
       headers_sent_ = true;
-      const auto write = [&](void* tag) { stream_.Write(*bytes, tag); };
+      const auto write = [&](void* tag) { stream_.Write(reply->bytes, detail::options_of(*reply), tag); };
       detail::step written{state_.queue_, context_, "gRPC write", write};
       if (co_await written) continue;
       served_.call->give_up(weft::cancelled("the client has gone"));

@@ -98,7 +98,7 @@ struct served {
 
 template <class Service, class Request, class Reply, auto Method, const method_info& Info>
 struct served_streaming {
-  using operation = stream_method<Service, Request, Reply, decltype(Method), grpc::ByteBuffer, grpc::ByteBuffer>;
+  using operation = stream_method<Service, Request, Reply, decltype(Method), stream_bytes, stream_bytes>;
 
   static served_stream open(rpc_service& to, call_origin& from) {
     auto* made = new operation{static_cast<Service&>(to), Info, Method};

@@ -25,7 +25,12 @@ class client_stream;
 /// own buffers come in addition.)
 inline constexpr std::size_t stream_limit = 16;
 
-using byte_pipe = pipe<grpc::ByteBuffer>;
+// A message on its way through gRPC.
+struct stream_bytes {
+  grpc::ByteBuffer bytes;
+  bool compressed = true;  // one that leaves: if its call does that; one that came: it was
+};
+using byte_pipe = pipe<stream_bytes>;
 
 // Who is told that a stream ended with a message that is none.
 class malformed_end {
@@ -70,10 +75,11 @@ class reader {
   /// outcome's to say. Resumes on the reader's strand; a message that has arrived does not suspend.
   task<std::optional<T>> read() {
     if (from_.messages) co_return co_await from_.messages->read();
-    const auto bytes = co_await from_.bytes->read();
-    if (!bytes) co_return std::nullopt;
+    const auto came = co_await from_.bytes->read();
+    if (!came) co_return std::nullopt;
+    came_compressed_ = came->compressed;
     std::optional<T> message{std::in_place};
-    if (auto s = parse(*bytes, *message); !s.ok()) {
+    if (auto s = parse(came->bytes, *message); !s.ok()) {
       malformed_ = s;
       from_.bytes->refuse(std::move(s));
       if (end_ != nullptr) end_->reads_no_further();
@@ -82,6 +88,8 @@ class reader {
     co_return message;
   }
 
+  /// Whether the last message came compressed, through a network.
+  bool came_compressed() const noexcept { return came_compressed_; }
   /// Why reading ended early: what came was no T. Ok otherwise.
   const status& malformed() const noexcept { return malformed_; }
 
@@ -100,6 +108,7 @@ class reader {
   detail::either_pipe<T> from_;
   detail::malformed_end* end_;
   status malformed_;
+  bool came_compressed_ = false;
 };
 
 /// The writing end of a stream of messages. Several coroutines of one strand may write; the messages of each keep its order.
@@ -113,18 +122,23 @@ class writer {
   /// 16 messages wait for it. Resumes on the writer's strand. Errors: CANCELLED (the task was stopped), FAILED_PRECONDITION
   /// (after `end`, or nobody reads any more), INVALID_ARGUMENT (the message cannot be serialised; the stream goes on), or
   /// what the call ended with. A message whose write failed was not sent.
-  task<status> write(T message) {
-    if (head_ != nullptr) head_->goes_first();
-    if (to_.messages) co_return co_await to_.messages->write(std::move(message));
-    grpc::ByteBuffer bytes;
-    if (auto s = serialize(message, bytes); !s.ok()) co_return s;
-    co_return co_await to_.bytes->write(std::move(bytes));
-  }
+  task<status> write(T message) { return write(std::move(message), true); }
+  /// The same, of a message that is not worth compressing, in a call that compresses.
+  task<status> write_uncompressed(T message) { return write(std::move(message), false); }
 
   /// That was the last message. Idempotent.
   void end() noexcept { to_.messages ? to_.messages->end() : to_.bytes->end(); }
 
  private:
+  task<status> write(T message, bool compressed) {
+    if (head_ != nullptr) head_->goes_first();
+    if (to_.messages) co_return co_await to_.messages->write(std::move(message));
+    detail::stream_bytes leaving;
+    leaving.compressed = compressed;
+    if (auto s = serialize(message, leaving.bytes); !s.ok()) co_return s;
+    co_return co_await to_.bytes->write(std::move(leaving));
+  }
+
   detail::either_pipe<T> to_;
   detail::reply_head* head_;
 };

@@ -71,8 +71,8 @@ void stream_exchange::send_headers_home() {
 
 task<> stream_exchange::send() {
   auto& queue = channel_->owner().queue();
-  while (auto bytes = co_await requests_->read()) {
-    const auto write = [&](void* tag) { stream_->Write(*bytes, tag); };
+  while (auto request = co_await requests_->read()) {
+    const auto write = [&](void* tag) { stream_->Write(request->bytes, options_of(*request), tag); };
     step written{queue, *context_, "gRPC write", write};
     if (co_await written) continue;
     requests_->refuse(failed_precondition("the call is over: its status says why"));
@@ -91,11 +91,12 @@ task<> stream_exchange::receive() {
   step headers{queue, *context_, "gRPC headers", read_headers};
   if (co_await headers) send_headers_home();
   for (;;) {
-    grpc::ByteBuffer bytes;
-    const auto read = [&](void* tag) { stream_->Read(&bytes, tag); };
+    stream_bytes reply;
+    const auto read = [&](void* tag) { stream_->Read(&reply.bytes, tag); };
     step received{queue, *context_, "gRPC read", read};
     if (!co_await received) co_return;
-    std::ignore = co_await replies_->write(bytes);
+    reply.compressed = came_compressed(*context_);
+    std::ignore = co_await replies_->write(std::move(reply));
   }
 }
 

@@ -108,7 +108,7 @@ class stream_method final : public local_call<unit>, public stream_end, reply_he
   bool headers_sent_ = false;
   // A call that waits in the mailbox takes nothing from the network, which has no other bound on its bytes.
   static constexpr auto opened =
-      std::is_same_v<Sent, grpc::ByteBuffer> ? pipe<Sent>::opened::by_reader : pipe<Sent>::opened::at_once;
+      std::is_same_v<Sent, stream_bytes> ? pipe<Sent>::opened::by_reader : pipe<Sent>::opened::at_once;
   const std::shared_ptr<pipe<Sent>> requests_ = std::make_shared<pipe<Sent>>(stream_limit, opened);
   const std::shared_ptr<pipe<Answered>> replies_ = std::make_shared<pipe<Answered>>(stream_limit);
 };

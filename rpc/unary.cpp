@@ -43,6 +43,7 @@ class unary_exchange final : public exchange, operation, outgoing_call, work, pu
     if (!refusal_.ok()) return;
     into.headers = from_grpc(context_->GetServerInitialMetadata());
     into.trailers = from_grpc(context_->GetServerTrailingMetadata());
+    into.reply_came_compressed = came_compressed(*context_);
   }
 
  private:

@@ -97,6 +97,9 @@ class call_operation : public pooled {
   void hand_over_extras() const {
     if (extras_ && extras_->headers_into != nullptr) *extras_->headers_into = extras_->headers;
     if (extras_ && extras_->trailers_into != nullptr) *extras_->trailers_into = extras_->trailers;
+    if (extras_ && extras_->came_compressed_into != nullptr) {
+      *extras_->came_compressed_into = extras_->reply_came_compressed;
+    }
   }
   const call_listener* listener() const noexcept { return listener_; }
 

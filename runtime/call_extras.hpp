@@ -14,10 +14,12 @@ struct call_extras {
   compression compress_request = compression::none;
   metadata* headers_into = nullptr;
   metadata* trailers_into = nullptr;
+  bool* came_compressed_into = nullptr;
   // The handler's, while the call is away.
   metadata headers;
   metadata trailers;
   compression compress_reply = compression::none;
+  bool reply_came_compressed = false;
 };
 
 /// Where a call came from when it came from outside of the process. It outlives the call.
@@ -27,6 +29,7 @@ class call_origin {
   virtual const metadata& received() = 0;
   virtual std::string peer() const = 0;
   virtual const std::string& identity() const = 0;
+  virtual bool request_came_compressed() noexcept = 0;
   /// The call is gone for good, its handler too. On the worker that made it.
   virtual void call_gone() noexcept = 0;
 

@@ -61,6 +61,12 @@ class call_options {
     return std::move(*this);
   }
 
+  /// Whether the reply came compressed, as `headers_into`.
+  call_options came_compressed_into(bool& target) && {
+    extras().came_compressed_into = &target;
+    return std::move(*this);
+  }
+
   duration limit() const noexcept { return limit_; }
   /// For what makes calls: what there is beside the limit, if anything; theirs from now on.
   std::unique_ptr<call_extras> take_extras() noexcept { return std::move(extras_); }

@@ -25,6 +25,11 @@ const metadata& handled_call::metadata() const {
   return origin != nullptr ? origin->received() : call_->extras().sent;
 }
 
+bool handled_call::came_compressed() const noexcept {
+  auto* origin = call_->origin();
+  return origin != nullptr && origin->request_came_compressed();
+}
+
 metadata& handled_call::headers() const { return call_->extras().headers; }
 metadata& handled_call::trailers() const { return call_->extras().trailers; }
 void handled_call::send_headers() const { call_->send_headers(); }

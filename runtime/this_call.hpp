@@ -27,6 +27,9 @@ class handled_call {
   /// What the caller sent along: `call_options::with`.
   const weft::metadata& metadata() const;
 
+  /// Whether the request came compressed, through a network. (Those of a stream: `reader::came_compressed`.)
+  bool came_compressed() const noexcept;
+
   /// Metadata before the reply. Those of a streaming method leave with its first reply, or by `send_headers`; what is added
   /// later is not sent. A call whose metadata cannot be sent ends with INTERNAL, which names the key.
   weft::metadata& headers() const;

@@ -1,7 +1,7 @@
 #pragma once
 // Everything of gRPC that looks internal is used here and nowhere else:
 // Service::RequestAsyncUnary, RpcServiceMethod, RpcMethod with a channel, ClientAsyncResponseReaderHelper,
-// grpc_call_failed_before_recv_message.
+// grpc_call_failed_before_recv_message, grpc_call_test_only_get_message_flags.
 #include <grpcpp/channel.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/generic/generic_stub.h>
@@ -12,6 +12,7 @@
 #include <grpcpp/support/async_unary_call.h>
 #include <grpcpp/support/byte_buffer.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <weft/rpc/completion_queue.hpp>
@@ -20,7 +21,31 @@
 #error "weft's use of gRPC's interfaces was checked from 1.51 on"
 #endif
 
+// What gRPC's own interop tests ask whether a message came compressed. A later version may not have it.
+__attribute__((weak)) std::uint32_t grpc_call_test_only_get_message_flags(grpc_call* call);
+
+namespace grpc::testing {
+
+// The friend by which a client's context shows its call.
+class InteropClientContextInspector {
+ public:
+  static grpc_call* call_of(ClientContext& context) noexcept { return context.call_; }
+};
+
+}  // namespace grpc::testing
+
 namespace weft::detail {
+
+/// Whether the last message that was received came compressed.
+inline bool came_compressed(grpc_call* call) noexcept {
+  constexpr std::uint32_t compressed = 0x40000000U;  // GRPC_WRITE_INTERNAL_TEST_ONLY_WAS_COMPRESSED
+  return grpc_call_test_only_get_message_flags != nullptr &&
+         (grpc_call_test_only_get_message_flags(call) & compressed) != 0;
+}
+inline bool came_compressed(grpc::ServerContext& context) noexcept { return came_compressed(context.c_call()); }
+inline bool came_compressed(grpc::ClientContext& context) noexcept {
+  return came_compressed(grpc::testing::InteropClientContextInspector::call_of(context));
+}
 
 /// A method as the client's channel knows it: registered once, so that a call copies no path.
 using client_method = grpc::internal::RpcMethod;

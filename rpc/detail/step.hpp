@@ -1,11 +1,20 @@
 #pragma once
+#include <grpcpp/impl/codegen/call_op_set.h>
+
 #include <coroutine>
 #include <weft/rpc/completion_queue.hpp>
+#include <weft/rpc/stream.hpp>
 #include <weft/runtime/config.hpp>
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/task.hpp>
 
 namespace weft::detail {
+
+inline grpc::WriteOptions options_of(const stream_bytes& message) noexcept {
+  grpc::WriteOptions options;
+  if (!message.compressed) options.set_no_compression();
+  return options;
+}
 
 /// Waits for one operation of a call at gRPC, begun by `start(tag)`: `co_await s` yields what its tag came with, and false
 /// when the queue is shut. On the polling worker. Stop cancels the call; the tag is awaited all the same.

@@ -277,6 +277,36 @@ TEST_SUITE("streams") {
     });
   }
 
+  TEST_CASE(
+      "a call that is cancelled ends with CANCELLED, and its handler is stopped; one that has not begun never does") {
+    each_way([](way w) {
+      bound_echo f{w};
+      f.run([](bound_echo* f) -> weft::task<> {
+        auto talk = f->client.Talk(weft::within{1h});
+        const auto hello = say("hello");
+        CHECK((co_await talk.write(hello)).ok());
+        CHECK((co_await talk.read()).has_value());
+        talk.cancel();
+        CHECK_FALSE((co_await talk.read()).has_value());
+        CHECK((co_await talk.write(hello)).code() == weft::code::failed_precondition);
+        const auto end = co_await talk.finish();
+        CHECK(end == weft::cancelled("the caller cancelled the call"));
+
+        auto begun = f->client.Talk(weft::within{1h});
+        co_await begun.start();
+        begun.cancel();
+        CHECK((co_await begun.finish()).code() == weft::code::cancelled);
+
+        auto unused = f->client.Talk(weft::within{1h});
+        unused.cancel();
+        CHECK_FALSE((co_await unused.read()).has_value());
+        CHECK((co_await unused.finish()).code() == weft::code::cancelled);
+      }(&f));
+      f.run(f.until([&f] { return f.service.running() == 1; }));
+      CHECK(f.inside([&f] { return f.service.talked; }) == 0);
+    });
+  }
+
   TEST_CASE("a handle that was never used begins nothing") {
     each_way([](way w) {
       bound_echo f{w};

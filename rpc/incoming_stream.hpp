@@ -107,20 +107,19 @@ class server::state::incoming_stream final : operation, detail::server_origin, d
 
   // What the client sends, until its end, or until nobody reads it.
   task<> receive() {
+    detail::server_read next;
     detail::stream_bytes request;
-    const auto read = [&](void* tag) { stream_.Read(&request.bytes, tag); };
+    const auto read = [&](void* tag) { next.start(context_, request.bytes, state_.queue_.queue(), tag); };
     for (;;) {
       if (!(co_await served_.requests->reserve()).ok()) co_return;
       detail::step received{state_.queue_, context_, "gRPC read", read};
-      if (!co_await received) break;
+      const bool ok = co_await received;
+      const auto came = next.came(ok, context_);
+      if (came == detail::server_read::outcome::failed) co_return;  // the done tag tells the handler to stop
+      if (came == detail::server_read::outcome::end) break;
       request.compressed = detail::came_compressed(context_);
       std::ignore = served_.requests->fill(std::exchange(request, {}));
     }
-    // gRPC's read says the same when the client has sent its last and when it is gone; a handler must not take the second for
-    // the first. It is told to stop by the done tag, which may come a little later. A message that gRPC refuses (it is too
-    // large, or cannot be decompressed) fails the call, but only the next read.
-    detail::step again{state_.queue_, context_, "gRPC read", read};
-    if (detail::read_failed(context_) || co_await again || detail::read_failed(context_)) co_return;
     served_.requests->end();
   }
 

@@ -50,13 +50,13 @@ class server::state::incoming_call final : call_listener, detail::server_origin 
     admitted_ = true;
     if (auto s = state_.admission_.enter(*this, method_.entry->info->path); !s.ok()) {
       request_.Clear();
-      return reply(s);
+      return refuse(s);
     }
     auto accepted = method_.entry->accept(*method_.service, *this, request_);
     request_.Clear();
     if (!accepted.ok()) {
       ++state_.server_.counters_.malformed;
-      return reply(accepted.status());
+      return refuse(accepted.status());
     }
     call_ = std::move(*accepted);
     ++parts_left_;
@@ -77,11 +77,17 @@ class server::state::incoming_call final : call_listener, detail::server_origin 
       say_first(*context_, extras->headers, extras->compress_reply);
       say_last(*context_, extras->trailers);
     }
+    const bool ran = call_->may_have_run();
     call_.reset();
+    if (!ran) return refuse(outcome);
     if (!outcome.ok()) return reply(outcome);
     responder_->Finish(bytes, grpc::Status::OK, state_.queue_.begin(finished_));
   }
 
+  void refuse(const status& why) {
+    say_not_run(*context_);
+    reply(why);
+  }
   void reply(const status& error) { responder_->FinishWithError(to_grpc(error), state_.queue_.begin(finished_)); }
 
   void done(bool) {

@@ -75,6 +75,9 @@ result<std::shared_ptr<grpc::ChannelCredentials>> credentials_for(const std::str
     return invalid_argument("it needs a connection, not " + std::to_string(options.connections));
   }
   if (auto s = options.metadata.check(); !s.ok()) return s;
+  for (const auto& policy : options.retries) {
+    if (auto s = policy.check(); !s.ok()) return s;
+  }
   if (options.tls) return credentials_of(*options.tls);
   if (!options.plain_text_on_network && !is_local_address(address)) {
     return invalid_argument("plain text is for loopback and Unix sockets only");
@@ -85,7 +88,7 @@ result<std::shared_ptr<grpc::ChannelCredentials>> credentials_for(const std::str
 }  // namespace
 
 channel::channel(rpc_runtime& rt, const std::string& address, const peer_options& options)
-    : owner_{rt}, metadata_{options.metadata} {
+    : owner_{rt}, address_{address}, metadata_{options.metadata}, retries_{options.retries} {
   const auto credentials = credentials_for(address, options);
   if (!credentials.ok()) {
     problem_ = invalid_argument("peer '" + address + "': " + credentials.status().message());
@@ -98,6 +101,20 @@ channel::channel(rpc_runtime& rt, const std::string& address, const peer_options
   for (int i = 0; i < options.connections; ++i) {
     connections_.emplace_back(grpc::CreateCustomChannel(address, *credentials, arguments));
   }
+}
+
+const retry_policy* channel::retry_of(const method_info& method) const noexcept {
+  for (const auto& policy : retries_) {
+    if (policy.covers(method.path)) return policy.attempts > 1 ? &policy : nullptr;
+  }
+  return nullptr;
+}
+
+// gRPC tells a call's peer once a connection has it; before that, what the channel was made for.
+bool channel::never_left(const grpc::ClientContext& context) const {
+  if (address_.starts_with("unix") || address_.starts_with("ipv")) return false;  // which both look the same
+  const auto peer = context.peer();
+  return peer == address_ || peer == "dns:" + address_ || peer == "dns:///" + address_;
 }
 
 const client_method& connection::registered(const method_info& method) {

@@ -4,6 +4,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
+#include <weft/rpc/retry.hpp>
 #include <weft/rpc/tls.hpp>
 #include <weft/runtime/clock.hpp>
 #include <weft/runtime/metadata.hpp>
@@ -32,7 +34,9 @@ struct peer_options {
   /// connection hangs until the deadline. Zero: never.
   duration keepalive = std::chrono::seconds{20};
   duration keepalive_timeout = std::chrono::seconds{5};
-  /// gRPC's own retries cost a fifth of the throughput; off. (weft retries by policy.)
+  /// Which unary calls are made again, and when. None unless it is said.
+  std::vector<retry_policy> retries = {};
+  /// gRPC's own retries cost a fifth of the throughput; off.
   bool grpc_retries = false;
   /// Further channel arguments, by gRPC's names; they win over what weft sets.
   std::map<std::string, int> arguments = {};

@@ -10,6 +10,9 @@ namespace weft::detail {
 
 class call_admission;
 
+/// In the trailing metadata of a refused call.
+inline constexpr const char* not_run_key = "weft-not-run";
+
 /// What a handler can ask about a call from the network. Read on the service's strand, after the polling worker has handed
 /// the call over: it is written before.
 class server_origin : public call_origin {
@@ -36,6 +39,8 @@ class server_origin : public call_origin {
     for (const auto& [key, value] : headers) context.AddInitialMetadata(key, value);
     if (c != compression::none) context.set_compression_algorithm(to_grpc(c));
   }
+  /// That the method did not run, for clients that may make the call again.
+  static void say_not_run(grpc::ServerContext& context) { context.AddTrailingMetadata(not_run_key, "1"); }
   static void say_last(grpc::ServerContext& context, const metadata& trailers) {
     for (const auto& [key, value] : trailers) context.AddTrailingMetadata(key, value);
   }

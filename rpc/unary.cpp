@@ -1,12 +1,19 @@
 #include <weft/rpc/unary.hpp>
 
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <weft/rpc/bytes.hpp>
 #include <weft/rpc/convert.hpp>
 #include <weft/rpc/detail/channel.hpp>
+#include <weft/rpc/server_origin.hpp>
 #include <weft/runtime/config.hpp>
+#include <weft/runtime/timer_wheel.hpp>
 #include <weft/runtime/worker.hpp>
 
 namespace weft::detail {
@@ -18,6 +25,8 @@ class unary_exchange final : public exchange, operation, outgoing_call, work, pu
  public:
   unary_exchange(std::shared_ptr<channel> c, const method_info& method, const google::protobuf::MessageLite& request)
       : channel_{std::move(c)}, method_{method}, refusal_{serialize(request, request_)} {}
+  unary_exchange(std::shared_ptr<channel> c, const method_info& method, const grpc::ByteBuffer& request)
+      : channel_{std::move(c)}, method_{method}, request_{request} {}
 
   status start(owner& o, worker& home, time_point deadline, const call_extras* extras) noexcept override {
     if (!refusal_.ok()) return refusal_;
@@ -34,10 +43,18 @@ class unary_exchange final : public exchange, operation, outgoing_call, work, pu
   void cancel() noexcept override { context_->TryCancel(); }
 
   status take(google::protobuf::MessageLite& reply) override {
-    if (!refusal_.ok()) return refusal_;
-    if (!status_.ok()) return from_grpc(status_, method_.path);
+    if (auto s = outcome(); !s.ok()) return s;
     return parse(reply_, reply);
   }
+  /// After it arrived.
+  status outcome() const {
+    if (!refusal_.ok()) return refusal_;
+    return from_grpc(status_, method_.path);
+  }
+  /// After it arrived with an error: no connection has seen it.
+  bool never_left() const { return !refusal_.ok() || channel_->never_left(*context_); }
+  /// After it arrived with an error: the method surely did not run.
+  bool surely_not_run() const { return never_left() || context_->GetServerTrailingMetadata().contains(not_run_key); }
 
   void take_metadata(call_extras& into) override {
     if (!refusal_.ok()) return;
@@ -104,9 +121,100 @@ class unary_exchange final : public exchange, operation, outgoing_call, work, pu
   std::unique_ptr<grpc::ClientAsyncResponseReader<grpc::ByteBuffer>> reader_;
 };
 
+// From 0 to 1; no two clients agree on it.
+double random_part() noexcept {
+  std::uint32_t bits = 0;
+  static_cast<void>(!getrandom(&bits, sizeof bits, GRND_NONBLOCK));
+  return static_cast<double>(bits) / static_cast<double>(std::numeric_limits<std::uint32_t>::max());
+}
+
+// A call that is made again as its policy says, on the caller's worker: attempts follow each other, each an exchange of its
+// own, with a timer between them.
+class retried_exchange final : public exchange, exchange::owner, timer, work, public pooled {
+ public:
+  retried_exchange(std::shared_ptr<channel> c, const method_info& method, const retry_policy& policy,
+                   const google::protobuf::MessageLite& request)
+      : channel_{std::move(c)}, method_{method}, policy_{policy}, refusal_{serialize(request, request_)} {}
+
+  status start(owner& o, worker& home, time_point deadline, const call_extras* extras) noexcept override {
+    if (!refusal_.ok()) return refusal_;
+    owner_ = &o;
+    home_ = &home;
+    deadline_ = deadline;
+    extras_ = extras;
+    return attempt();
+  }
+  void cancel() noexcept override {
+    cancelled_ = true;
+    if (waits_) {
+      timer::cancel();
+      home_->submit(*this);  // it arrives, but not beneath this
+    } else {
+      attempt_->cancel();
+    }
+  }
+  status take(google::protobuf::MessageLite& reply) override {
+    return refusal_.ok() ? attempt_->take(reply) : refusal_;
+  }
+  void take_metadata(call_extras& into) override {
+    if (refusal_.ok()) attempt_->take_metadata(into);
+  }
+
+ private:
+  status attempt() noexcept {
+    ++attempts_;
+    attempt_.reset(new unary_exchange{channel_, method_, request_});
+    return attempt_->start(*this, *home_, deadline_, extras_);
+  }
+
+  void arrived() noexcept override {
+    const auto outcome = attempt_->outcome();
+    if (outcome.ok()) channel_->throttle().succeeded();
+    if (outcome.ok() || !may_retry(outcome)) return owner_->arrived();
+    const auto wait = policy_.backoff_before(attempts_ + 1, random_part());
+    const auto next = saturating_add(home_->read_clock(), wait);
+    if (next >= deadline_) return owner_->arrived();  // what came is a better answer than that time is over
+    waits_ = true;
+    home_->timers().arm(*this, next);
+  }
+  bool may_retry(const status& outcome) const {
+    if (std::ranges::find(policy_.codes, outcome.code()) == policy_.codes.end()) return false;
+    const bool burdens = !attempt_->never_left();
+    const bool may_burden = !burdens || channel_->throttle().failed();
+    if (cancelled_ || attempts_ >= policy_.attempts || !may_burden) return false;
+    return method_.idempotent || attempt_->surely_not_run();
+  }
+
+  void expired() noexcept override {
+    waits_ = false;
+    refusal_ = attempt();
+    if (!refusal_.ok()) owner_->arrived();
+  }
+  // Cancelled while it waited.
+  void run() noexcept override { owner_->arrived(); }
+  void end() noexcept override { delete this; }
+
+  const std::shared_ptr<channel> channel_;
+  const method_info& method_;
+  const retry_policy& policy_;  // the channel's
+  grpc::ByteBuffer request_;
+  status refusal_;
+  owner* owner_ = nullptr;
+  worker* home_ = nullptr;
+  time_point deadline_ = never;
+  const call_extras* extras_ = nullptr;
+  int attempts_ = 0;
+  bool waits_ = false;
+  bool cancelled_ = false;
+  std::unique_ptr<unary_exchange, exchange::destroy> attempt_;
+};
+
 }  // namespace
 
 exchange* exchange::make(peer& to, const method_info& method, const google::protobuf::MessageLite& request) {
+  if (const auto* policy = to.shared_channel()->retry_of(method)) {
+    return new retried_exchange{to.shared_channel(), method, *policy, request};
+  }
   return new unary_exchange{to.shared_channel(), method, request};
 }
 

@@ -41,6 +41,7 @@ void call_operation::begin(worker& home, time_point deadline, const context* cal
     early_ = deadline <= home.now() ? deadline_exceeded("the deadline had passed before the call began")
                                     : depart(home, deadline, caller);
   }
+  departed_ = early_.ok();
   if (!early_.ok()) {
     away_ = false;
     settle();

@@ -58,6 +58,9 @@ class call_operation : public pooled {
   /// What came with the reply; null when nothing did, or when it was settled before.
   const call_extras* arrived_extras() const noexcept { return early_.ok() ? extras_.get() : nullptr; }
 
+  /// After it was settled: false when the method surely did not run.
+  virtual bool may_have_run() const noexcept { return departed_; }
+
   bool begun() const noexcept { return begun_; }
   bool settled() const noexcept { return settled_; }
   void tell(call_listener& l) noexcept { listener_ = &l; }
@@ -111,6 +114,7 @@ class call_operation : public pooled {
   status early_;  // why it was settled without a reply
   std::unique_ptr<call_extras> extras_;
   bool begun_ = false;
+  bool departed_ = false;
   bool held_ = true;
   bool away_ = false;
   bool settled_ = false;

@@ -1,6 +1,7 @@
 #include "generator.hpp"
 
 #include <google/protobuf/descriptor.h>
+#include <google/protobuf/descriptor.pb.h>
 #include <google/protobuf/io/printer.h>
 #include <google/protobuf/io/zero_copy_stream.h>
 
@@ -117,6 +118,9 @@ std::string comment_of(const google::protobuf::SourceLocation& location) { retur
 variables describe(const MethodDescriptor& m) {
   return {{"method", identifier(m.name())},
           {"info", m.name() + "_info"},
+          {"idempotent", m.options().idempotency_level() != google::protobuf::MethodOptions::IDEMPOTENCY_UNKNOWN
+                             ? ", /*idempotent=*/true"
+                             : ""},
           {"path", "/" + m.service()->full_name() + "/" + m.name()},
           {"request", class_of(*m.input_type())},
           {"reply", class_of(*m.output_type())}};
@@ -136,7 +140,8 @@ void print_service(Printer& out, const ServiceDescriptor& service) {
                "  template <class Fake>\n"
                "  class scripted;\n\n"
                "  static constexpr const char* full_name = \"$full$\";\n");
-  for (const auto* m : methods) out.Print(describe(*m), "  static constexpr weft::method_info $info${\"$path$\"};\n");
+  for (const auto* m : methods)
+    out.Print(describe(*m), "  static constexpr weft::method_info $info${\"$path$\"$idempotent$};\n");
   out.Print("};\n\n");
 
   out.Print(

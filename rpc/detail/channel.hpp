@@ -40,13 +40,21 @@ class channel {
   const status& problem() const noexcept { return problem_; }
   /// Sent with every call.
   const weft::metadata& metadata() const noexcept { return metadata_; }
+  /// Null: it is not made again.
+  const retry_policy* retry_of(const method_info& method) const noexcept;
+  retry_throttle& throttle() noexcept { return throttle_; }
+  /// After the call has ended: true when it surely reached no connection.
+  bool never_left(const grpc::ClientContext& context) const;
   rpc_runtime& owner() noexcept { return owner_; }
   worker& home() noexcept { return owner_.worker_at(0); }
 
  private:
   rpc_runtime& owner_;
   status problem_;
+  const std::string address_;
   weft::metadata metadata_;
+  const std::vector<retry_policy> retries_;
+  retry_throttle throttle_;
   std::vector<connection> connections_;
   std::size_t turn_ = 0;
 };

@@ -180,8 +180,10 @@ void directory::alias(std::string_view name, std::string_view service) {
 
 std::string directory::known_names() const {
   std::string all;
-  for (const auto& [name, at] : places_) all += (all.empty() ? "" : ", ") + name;
-  for (const auto& [name, service] : aliases_) all += (all.empty() ? "" : ", ") + name + " (" + service + ")";
+  for (const auto& [name, at] : places_) all.append(all.empty() ? "" : ", ").append(name);
+  for (const auto& [name, service] : aliases_) {
+    all.append(all.empty() ? "" : ", ").append(name).append(" (").append(service).append(")");
+  }
   return all.empty() ? "there are none" : "there are " + all;
 }
 
@@ -208,10 +210,10 @@ result<named_method*> directory::find_method(place& at, std::string_view method)
   }
   std::string all;
   if (at.local != nullptr) {
-    for (const auto& [name, known] : at.methods) all += (all.empty() ? "" : ", ") + name;
+    for (const auto& [name, known] : at.methods) all.append(all.empty() ? "" : ", ").append(name);
   } else {
     for (int i = 0; i < at.described->method_count(); ++i) {
-      all += (all.empty() ? "" : ", ") + at.described->method(i)->name();
+      all.append(all.empty() ? "" : ", ").append(at.described->method(i)->name());
     }
   }
   return unimplemented(at.service + " has no method " + quoted(method) + "; " +

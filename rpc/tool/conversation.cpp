@@ -132,7 +132,7 @@ task<> conversation::receive(talk* t) {
   }
   while (auto reply = co_await t->read()) {
     own_ = print(reply->bytes);
-    if (!own_.ok()) break;
+    if (!own_.ok()) co_return;  // which drops the call
   }
   end_ = co_await t->finish();
   show("trailers", t->trailers());

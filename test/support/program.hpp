@@ -87,7 +87,7 @@ class program {
     int state = 0;
     REQUIRE(::waitpid(std::exchange(pid_, -1), &state, 0) > 0);
     e.code = WIFEXITED(state) ? WEXITSTATUS(state) : -WTERMSIG(state);
-    std::rewind(errors_);
+    REQUIRE(std::fseek(errors_, 0, SEEK_SET) == 0);
     char text[512];
     for (std::size_t n; (n = std::fread(text, 1, sizeof text, errors_)) > 0;) e.errors.append(text, n);
     return e;

@@ -350,6 +350,28 @@ TEST_SUITE("calls by name") {
     CHECK(wallet.counters().reentered == 3);
   }
 
+  TEST_CASE("two exclusive services that wait for each other by name are told so at once") {
+    weft::directory to_second, to_first;
+    weft::runtime rt;
+    recursive_wallet first{rt, to_second}, second{rt, to_first};
+    for (auto* d : {&to_first, &to_second}) d->alias("wallet", "test.v1.Wallet");
+    to_first.add("test.v1.Wallet", first);
+    to_second.add("test.v1.Wallet", second);
+    const auto one_aborted = weft::sync_wait(
+        rt, weft::with_scope(
+                [](const weft::directory* a, const weft::directory* b, weft::scope& s) -> weft::task<bool> {
+                  auto one = s.start(a->call_json("wallet.Reserve", R"({"amount": "1"})"));
+                  auto other = s.start(b->call_json("wallet.Reserve", R"({"amount": "1"})"));
+                  const auto x = co_await std::move(one);
+                  const auto y = co_await std::move(other);
+                  co_return (x.ok() && y.code() == weft::code::aborted) || (y.ok() && x.code() == weft::code::aborted);
+                },
+                &to_first, &to_second));
+    CHECK(one_aborted);
+    first.stop_and_wait();
+    second.stop_and_wait();
+  }
+
   TEST_CASE("a service that is added again is called where it was added last") {
     weft::directory rpc;
     bound_echo first{way::unary}, second{way::local};

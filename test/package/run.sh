@@ -20,6 +20,7 @@ echo "package: installed"
 "$root/dev" build dev
 cmake --install "$root/build/dev" --prefix "$scratch/prefix" > "$scratch/install.log" || { cat "$scratch/install.log"; exit 1; }
 use "$scratch/installed" -DCMAKE_PREFIX_PATH="$scratch/prefix"
+"$scratch/prefix/bin/weft" --help > "$scratch/help"
 
 echo "package: as a subdirectory"
 use "$scratch/subdirectory" -DWEFT_SOURCE_DIR="$root"

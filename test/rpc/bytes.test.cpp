@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <google/protobuf/descriptor.pb.h>
 
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/slice.h>
@@ -23,6 +24,14 @@ TEST_SUITE("bytes") {
     const grpc::Slice parts[] = {grpc::Slice{text.substr(0, 50)}, grpc::Slice{text.substr(50)}};
     REQUIRE(weft::parse(grpc::ByteBuffer{parts, 2}, several).ok());
     CHECK(several.SerializeAsString() == text);
+  }
+
+  TEST_CASE("a message that lacks what it must have is not serialised, and what is missing is named") {
+    grpc::ByteBuffer bytes;
+    const google::protobuf::UninterpretedOption::NamePart incomplete;
+    CHECK(weft::serialize(incomplete, bytes) ==
+          weft::invalid_argument(
+              "google.protobuf.UninterpretedOption.NamePart lacks required fields: name_part, is_extension"));
   }
 
   TEST_CASE("bytes that are no such message are INVALID_ARGUMENT that names the message") {

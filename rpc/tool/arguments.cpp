@@ -17,13 +17,18 @@ constexpr std::string_view overview =
     "  weft describe ADDRESS SYMBOL             a service, method, message or enum as its .proto has it\n"
     "  weft call ADDRESS SERVICE/METHOD [JSON]  calls a method of any kind\n"
     "\n"
-    "`weft VERB --help` says more. ADDRESS is host:port or unix:path, of this machine.\n"
+    "`weft VERB --help` says more. ADDRESS is host:port or unix:path.\n"
     "Exit code: 0, 1 when a call failed (stderr has CODE: message), 2 when the command line is wrong.\n";
 
 constexpr std::string_view source =
     "  --descriptors FILE    do not ask the server for its .proto files (reflection): they are in FILE, which\n"
     "                        `protoc --descriptor_set_out=FILE --include_imports` writes\n"
-    "  --timeout TIME        250ms, 5s, 2m, never; 5s unless it is given\n";
+    "  --timeout TIME        250ms, 5s, 2m, never; 5s unless it is given\n"
+    "  --metadata KEY:VALUE  sent along; any number of times. The value of a key that ends in -bin is base64\n"
+    "  --tls                 TLS; the system's authorities unless --ca names a file of others\n"
+    "  --ca FILE, --cert FILE, --key FILE, --server-name NAME\n"
+    "                        TLS: authorities, this client's certificate and key (mTLS), the name to expect\n"
+    "  --plain-text          plain text also to other machines\n";
 
 constexpr std::string_view list_help = "weft list ADDRESS [SERVICE]\n"
                                        "weft list --descriptors FILE [SERVICE]\n"
@@ -48,7 +53,6 @@ constexpr std::string_view call_help =
     "other,\n"
     "none when there is none; from stdin they are sent as they come. Replies are printed as they come.\n"
     "\n"
-    "  --metadata KEY:VALUE  sent along; any number of times. The value of a key that ends in -bin is base64\n"
     "  --compact             a reply a line\n"
     "  --verbose             the metadata that come back, and an error's details, on stderr\n";
 
@@ -67,10 +71,15 @@ std::string help_of(verb v) {
 
 // Whether a flag has a value.
 const std::map<std::string_view, bool>& flags_of(verb v) {
-  static const std::map<std::string_view, bool> call{{"--help", false},    {"--compact", false},
-                                                     {"--verbose", false}, {"--metadata", true},
-                                                     {"--timeout", true},  {"--descriptors", true}};
-  static const std::map<std::string_view, bool> others{{"--help", false}, {"--timeout", true}, {"--descriptors", true}};
+  static const std::map<std::string_view, bool> others{
+      {"--help", false},       {"--timeout", true},    {"--descriptors", true}, {"--metadata", true},
+      {"--tls", false},        {"--ca", true},         {"--cert", true},        {"--key", true},
+      {"--server-name", true}, {"--plain-text", false}};
+  static const std::map<std::string_view, bool> call = [] {
+    auto all = others;
+    all.insert({{"--compact", false}, {"--verbose", false}});
+    return all;
+  }();
   return v == verb::call ? call : others;
 }
 
@@ -94,11 +103,25 @@ status add_metadata(arguments& to, const std::string& text) {
     if (!absl::Base64Unescape(value, &bytes)) return invalid_argument("--metadata " + key + " takes base64");
     value = std::move(bytes);
   }
-  to.metadata.emplace_back(std::move(key), std::move(value));
+  to.peer.metadata.add(key, std::move(value));
   return {};
 }
 
+// False when it is none of TLS.
+bool set_tls_flag(peer_options& to, std::string_view name, const std::string& value) {
+  static const std::map<std::string_view, std::string client_tls::*> texts{{"--ca", &client_tls::authorities},
+                                                                           {"--cert", &client_tls::certificate},
+                                                                           {"--key", &client_tls::key},
+                                                                           {"--server-name", &client_tls::server_name}};
+  const auto text = texts.find(name);
+  if (name != "--tls" && text == texts.end()) return false;
+  if (!to.tls) to.tls.emplace();
+  if (text != texts.end()) (*to.tls).*(text->second) = value;
+  return true;
+}
+
 status set_flag(arguments& to, std::string_view name, const std::string& value) {
+  if (set_tls_flag(to.peer, name, value)) return {};
   if (name == "--help") {
     to.help = help_of(to.verb);
   } else if (name == "--compact") {
@@ -107,6 +130,8 @@ status set_flag(arguments& to, std::string_view name, const std::string& value) 
     to.verbose = true;
   } else if (name == "--metadata") {
     return add_metadata(to, value);
+  } else if (name == "--plain-text") {
+    to.peer.plain_text_on_network = true;
   } else if (name == "--descriptors") {
     to.descriptors = value;
   } else if (name == "--timeout") {

@@ -35,9 +35,7 @@ task<status> conversation::run() {
 call_options conversation::options() const {
   const bool streams = method_.client_streaming() || method_.server_streaming();
   const auto otherwise = streams ? duration::max() : call_options::default_limit;
-  call_options o{within{said_.timeout == duration::zero() ? otherwise : said_.timeout}};
-  for (const auto& [key, value] : said_.metadata) o = std::move(o).with(key, value);
-  return o;
+  return within{said_.timeout == duration::zero() ? otherwise : said_.timeout};
 }
 
 result<std::string> conversation::to_bytes(const std::string& json) const {

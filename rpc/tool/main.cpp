@@ -86,7 +86,7 @@ int run(std::span<char* const> words) {
   rpc_runtime rt;
   std::optional<peer> server;
   if (!said.address.empty()) {
-    server.emplace(rt, said.address);
+    server.emplace(rt, said.address, said.peer);
     if (auto s = server->problem(); !s.ok()) return misunderstood(s);
   }
   if (said.descriptors.empty()) {

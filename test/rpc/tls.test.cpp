@@ -1,54 +1,19 @@
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <weft/rpc/tls.hpp>
 #include <weft/runtime/sleep.hpp>
 
+#include "../support/certificates.hpp"
 #include "../support/two_sides.hpp"
 
 using namespace std::chrono_literals;
+using test::certificates;
 using test::two_sides;
 namespace fs = std::filesystem;
 
 namespace {
-
-// A folder with certificates of authorities that exist only here.
-struct certificates {
-  certificates() {
-    std::string pattern = fs::temp_directory_path() / "weft-tls-XXXXXX";
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    folder = pattern;
-    make(folder);
-  }
-  ~certificates() { fs::remove_all(folder); }
-  certificates(const certificates&) = delete;
-  certificates& operator=(const certificates&) = delete;
-
-  static void make(const fs::path& where) {
-    const auto command = "bash '" WEFT_CERTIFICATES "' '" + where.string() + "'";
-    REQUIRE(std::system(command.c_str()) == 0);
-  }
-  std::string operator/(const char* name) const { return folder / name; }
-
-  weft::server_tls server() const { return {.certificate = *this / "server.pem", .key = *this / "server.key"}; }
-  weft::server_tls mutual_server() const {
-    auto tls = server();
-    tls.client_authorities = *this / "ca.pem";
-    return tls;
-  }
-  weft::client_tls client() const { return {.authorities = *this / "ca.pem"}; }
-  weft::client_tls client_as(const std::string& name) const {
-    auto tls = client();
-    tls.certificate = *this / (name + ".pem").c_str();
-    tls.key = *this / (name + ".key").c_str();
-    return tls;
-  }
-
-  fs::path folder;
-};
 
 weft::code code_of_call(two_sides& f, const std::optional<weft::client_tls>& tls) {
   weft::peer peer{f.client, f.server.address(), {.tls = tls}};

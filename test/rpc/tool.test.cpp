@@ -14,6 +14,7 @@
 #include <weft/rpc/rpc_runtime.hpp>
 #include <weft/rpc/server.hpp>
 
+#include "../support/certificates.hpp"
 #include "../support/echo_service.hpp"
 #include "../support/program.hpp"
 #include "test/v1/extended.pb.h"
@@ -24,7 +25,7 @@ using words = std::vector<std::string>;
 namespace {
 
 struct stage {
-  explicit stage(bool reflects = true) {
+  explicit stage(bool reflects = true, weft::server_options options = {}) : server{rt, std::move(options)} {
     CHECK(test::v1::Extended::descriptor() != nullptr);  // linked in
     server.add(echo);
     server.add(health);
@@ -55,7 +56,7 @@ struct stage {
   test::echo_service echo{rt};
   weft::health health{rt};
   weft::reflection reflection{rt};
-  weft::server server{rt};
+  weft::server server;
 };
 
 test::program::ending run(words more) {
@@ -256,6 +257,22 @@ TEST_SUITE("tool") {
     s.server.stop();
     s.echo.stop_and_wait(weft::stop_mode::abort);
     CHECK(s.echo.joined == 0);
+  }
+
+  TEST_CASE("TLS, a client's certificate and a token are given by flags") {
+    const test::certificates files;
+    weft::server_options options{.tls = files.mutual_server()};
+    options.authenticate = weft::bearer_tokens({{"t0ken", "me"}});
+    const stage s{true, options};
+    const words tls{"--ca", files / "ca.pem", "--cert", files / "client.pem", "--key", files / "client.key"};
+    auto all = tls;
+    all.insert(all.end(), {"--metadata", "authorization: Bearer t0ken"});
+    CHECK(s.run("list", all).out.find("test.v1.Echo\n") != std::string::npos);
+    CHECK(s.run("list", tls).errors.starts_with("UNAUTHENTICATED"));
+    CHECK(s.run("list", {"--metadata", "authorization: Bearer t0ken"}).errors.starts_with("UNAVAILABLE"));
+    const auto misspelt = s.run("list", {"--ca", files / "no.pem"});
+    CHECK(misspelt.code == 2);
+    CHECK(misspelt.errors.find("tls: cannot read authorities '" + (files / "no.pem")) != std::string::npos);
   }
 
   TEST_CASE("without reflection the descriptors come from a file") {

@@ -330,10 +330,7 @@ TEST_SUITE("calls by name") {
         CHECK(refused.code() == weft::code::unimplemented);
         co_return;
       }(&f.rpc));
-      f.echo.run([](named_echo* f) -> weft::task<> {
-        const auto begun = [f] { return f->echo.service.begun; };
-        while (*co_await f->echo.service.call(begun) < 1) std::ignore = co_await weft::sleep_for(1ms);
-      }(&f));
+      f.echo.run(f.echo.until([&f] { return f.echo.service.begun == 1; }));
     });
   }
 

@@ -150,7 +150,11 @@ TEST_SUITE("health") {
         std::ignore = co_await cards.read();
       }
       const auto running = [f] { return f->health.running(); };
-      while (*co_await f->health.call(running) > 1) std::ignore = co_await weft::sleep_for(1ms);
+      for (;;) {
+        const auto handlers = co_await f->health.call(running);
+        if (*handlers <= 1) break;
+        std::ignore = co_await weft::sleep_for(1ms);
+      }
       f->health.set("lobby.v1.Cards", true);
     }(&f));
     CHECK(f.check("lobby.v1.Cards").value() == serving);

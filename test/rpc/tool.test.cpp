@@ -59,9 +59,10 @@ struct stage {
   weft::server server;
 };
 
-test::program::ending run(words more) {
-  more.insert(more.begin(), WEFT_BINARY);
-  return test::program{std::move(more)}.end();
+test::program::ending run(const words& more) {
+  words all{WEFT_BINARY};
+  all.insert(all.end(), more.begin(), more.end());
+  return test::program{std::move(all)}.end();
 }
 
 void check_usage(const test::program::ending& e, const std::string& why) {

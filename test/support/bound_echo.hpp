@@ -54,7 +54,11 @@ class bound_echo {
   /// Ends when `condition()` holds, which is asked on the service's strand.
   template <class F>
   weft::task<> until(F condition) {
-    while (!*co_await service.call(condition)) std::ignore = co_await weft::sleep_for(std::chrono::milliseconds{1});
+    for (;;) {
+      const auto holds = co_await service.call(condition);
+      if (*holds) co_return;
+      std::ignore = co_await weft::sleep_for(std::chrono::milliseconds{1});
+    }
   }
   /// Ends when so many handlers have been stopped.
   auto until_stopped(int handlers) {

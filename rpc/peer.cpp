@@ -118,9 +118,9 @@ bool channel::never_left(const grpc::ClientContext& context) const {
 }
 
 const client_method& connection::registered(const method_info& method) {
-  const auto known = methods_.find(&method);
-  if (known != methods_.end()) return known->second;
-  return methods_.emplace(&method, register_method(method.path, channel_)).first->second;
+  auto& known = methods_[&method];
+  if (!known || known->path != method.path) known = std::make_unique<known_method>(method.path, channel_);
+  return known->made;
 }
 
 }  // namespace detail

@@ -163,7 +163,7 @@ class retried_exchange final : public exchange, exchange::owner, timer, work, pu
  private:
   status attempt() noexcept {
     ++attempts_;
-    attempt_.reset(new unary_exchange{channel_, method_, request_});
+    attempt_.reset(std::make_unique<unary_exchange>(channel_, method_, request_).release());
     return attempt_->start(*this, *home_, deadline_, extras_);
   }
 

@@ -51,15 +51,14 @@ class pipe : public std::enable_shared_from_this<pipe<T>> {
   /// Waits for a place, which `fill` uses: what `write` does in two steps. Errors: as `write`.
   task<status> reserve() {
     must_be_at(from_);
+    auto s = open_to_writers();
+    if (!s.ok()) co_return s;
     if (room_ != 0) {
-      if (auto s = open_to_writers(); !s.ok()) co_return s;
       --room_;
-    } else if (auto s = open_to_writers(); !s.ok()) {
-      co_return s;
-    } else if (s = co_await waiting{room_wanted_, "stream write"}; !s.ok()) {
       co_return s;
     }
-    co_return open_to_writers();  // the place was handed over, but that may be some time ago
+    s = co_await waiting{room_wanted_, "stream write"};
+    co_return s.ok() ? open_to_writers() : s;  // a place was handed over, but that may be some time ago
   }
   /// Requires: `reserve` was ok, and nobody has filled that place. UNAVAILABLE when the other worker has ended.
   status fill(T value) { return send(std::move(value)) ? status{} : unavailable("the runtime has ended"); }

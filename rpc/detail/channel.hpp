@@ -23,7 +23,14 @@ class connection {
 
  private:
   std::shared_ptr<grpc::Channel> channel_;
-  std::unordered_map<const method_info*, client_method> methods_;
+  struct known_method {
+    known_method(const char* p, const std::shared_ptr<grpc::Channel>& c)
+        : path{p}, made{register_method(path.c_str(), c)} {}
+    const std::string
+        path;  // where `made` points to; and what a method_info made later at the same place is compared with
+    client_method made;
+  };
+  std::unordered_map<const method_info*, std::unique_ptr<known_method>> methods_;
 };
 
 /// gRPC's side of a peer. On the polling worker, except for its construction.

@@ -2,13 +2,14 @@
 
 #include <cstdio>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <weft/rpc/peer.hpp>
 #include <weft/rpc/rpc_runtime.hpp>
 #include <weft/rpc/server.hpp>
 #include <weft/runtime/sync_wait.hpp>
 
-#include "../support/echo_service.hpp"
+#include "../support/two_sides.hpp"
 
 using test::v1::Echo;
 using test::v1::EchoRequest;
@@ -61,6 +62,23 @@ TEST_SUITE("peer") {
       server.stop();
       service.stop_and_wait();
     }
+  }
+
+  TEST_CASE("a method that is made where another one was is called by its own name") {
+    test::two_sides f;
+    EchoRequest request;
+    request.set_text("hi");
+    std::optional<weft::method_info> made{weft::method_info{Echo::Say_info.path}};
+    const auto call = [&] {
+      return weft::sync_wait(
+          f.client,
+          weft::as_task(weft::call<test::v1::EchoReply>{
+              weft::held_call<test::v1::EchoReply>{new weft::unary_call<test::v1::EchoReply>{*f.peer, *made, request}},
+              {}}));
+    };
+    CHECK(call().ok());
+    made.emplace(weft::method_info{Echo::Missing_info.path});
+    CHECK(call().code() == weft::code::unimplemented);
   }
 
   TEST_CASE("a peer that cannot be called says why, and so do its calls") {

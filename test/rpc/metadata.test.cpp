@@ -17,8 +17,6 @@ using test::each_way;
 using test::say;
 using test::way;
 using test::v1::Echo;
-using test::v1::EchoReply;
-using test::v1::EchoRequest;
 using test::v1::FailRequest;
 
 namespace {

@@ -101,7 +101,7 @@ TEST_SUITE("peer") {
     for (const auto& [address, options, why] : wrong) {
       weft::rpc_runtime rt;
       weft::peer to{rt, address, options};
-      const auto expected = weft::invalid_argument("peer '" + address + "': " + why);
+      const auto expected = weft::invalid_argument(std::string{"peer '"}.append(address).append("': ").append(why));
       CHECK(to.problem() == expected);
       const auto end = weft::sync_wait(rt, [](Echo::client echo) -> weft::task<weft::status> {
         const auto said = co_await echo.Say(EchoRequest{});

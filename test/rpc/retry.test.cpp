@@ -1,5 +1,5 @@
+#include <csignal>
 #include <doctest/doctest.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>

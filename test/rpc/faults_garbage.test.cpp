@@ -161,7 +161,7 @@ void reset_at_once(std::string_view path, bool with_message) {
       }
       if (!attacker->send(bytes) || !attacker->send(ends)) break;
       sent += batch;
-      most = std::max(most, far.inside([&far] { return far.service.running(); }));
+      most = std::max(most, far.handlers());
       if (sent % 2'000 == 0) {
         const auto c = other.call();
         CHECK((c == weft::code::ok || c == weft::code::resource_exhausted));

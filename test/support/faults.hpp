@@ -73,6 +73,10 @@ class serving {
   auto inside(F f) {
     return *weft::sync_wait(rt, weft::as_task(service.call(std::move(f))));
   }
+  /// Handlers in progress, with the one that looks.
+  std::size_t handlers() {
+    return inside([this] { return service.running(); });
+  }
   /// Returns when no handler is in progress.
   void wait_until_idle() {
     weft::sync_wait(rt, [](echo_service* s) -> weft::task<> {

@@ -1,0 +1,228 @@
+// A network that resets connections, or swallows what is sent.
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <utility>
+#include <vector>
+#include <weft/runtime/scope.hpp>
+
+#include "../support/dice.hpp"
+#include "../support/faults.hpp"
+
+using namespace std::chrono_literals;
+using test::v1::Echo;
+using weft::code;
+
+namespace {
+
+sockaddr_in loopback(int port) {
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_port = htons(static_cast<std::uint16_t>(port));
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return name;
+}
+
+// Passes bytes on between clients and the server at `port`, on a thread of its own, as well as it is told to.
+class bad_network {
+ public:
+  explicit bad_network(int port) : to_{port}, listens_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
+    auto name = loopback(0);
+    socklen_t size = sizeof name;
+    REQUIRE(::bind(listens_, reinterpret_cast<const sockaddr*>(&name), size) == 0);
+    REQUIRE(::listen(listens_, 64) == 0);
+    REQUIRE(::getsockname(listens_, reinterpret_cast<sockaddr*>(&name), &size) == 0);
+    address = "127.0.0.1:" + std::to_string(ntohs(name.sin_port));
+    thread_ = std::thread{[this] { run(); }};
+  }
+  ~bad_network() {
+    over_ = true;
+    thread_.join();
+    for (auto& l : links_) end(l, false);
+    ::close(listens_);
+  }
+  bad_network(const bad_network&) = delete;
+  bad_network& operator=(const bad_network&) = delete;
+
+  std::string address;
+  std::atomic<bool> resets{false};    // connections, at random
+  std::atomic<bool> swallows{false};  // whatever is sent, and takes no connections
+  std::atomic<int> cut{0};            // connections that were reset
+
+ private:
+  struct link {
+    int client, server;
+    bool over = false;
+  };
+
+  static void end(link& l, bool reset) {
+    const linger at_once{1, 0};
+    for (const int fd : {l.client, l.server}) {
+      if (reset) ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+      ::close(fd);
+    }
+    l.over = true;
+  }
+  static bool pass(int from, int to) {
+    char bytes[16'384];
+    const auto n = ::recv(from, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (n < 0) return errno == EAGAIN || errno == EINTR;
+    return n > 0 && ::send(to, bytes, static_cast<std::size_t>(n), MSG_NOSIGNAL) == n;
+  }
+  void run() {
+    test::dice d{20261123};
+    while (!over_) {
+      std::vector<pollfd> ready;
+      if (!swallows) {
+        ready.push_back({listens_, POLLIN, 0});
+        for (const auto& l : links_) {
+          ready.push_back({l.client, POLLIN, 0});
+          ready.push_back({l.server, POLLIN, 0});
+        }
+      }
+      ::poll(ready.data(), ready.size(), 2);
+      if (swallows || ready.empty()) continue;
+      std::size_t i = 1;
+      for (auto& l : links_) {
+        const bool up = ready[i++].revents == 0 || pass(l.client, l.server);
+        const bool down = ready[i++].revents == 0 || (up && pass(l.server, l.client));
+        const bool reset = resets && d.one_in(300);
+        if (reset) ++cut;
+        if (!up || !down || reset) end(l, reset);
+      }
+      std::erase_if(links_, [](const link& l) { return l.over; });
+      if (ready.front().revents == 0) continue;
+      const int client = ::accept4(listens_, nullptr, nullptr, SOCK_CLOEXEC);
+      const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      const auto name = loopback(to_);
+      static_cast<void>(::connect(server, reinterpret_cast<const sockaddr*>(&name), sizeof name));
+      links_.push_back({client, server});
+    }
+  }
+
+  int to_;
+  int listens_;
+  std::list<link> links_;
+  std::atomic<bool> over_{false};
+  std::thread thread_;
+};
+
+struct ends {
+  test::call_count calls;
+  std::atomic<int> ok{0}, unavailable{0}, late{0}, other{0};
+  void note(code c) {
+    ++(c == code::ok ? ok : c == code::unavailable ? unavailable : c == code::deadline_exceeded ? late : other);
+    ++calls.completed;
+  }
+};
+
+weft::task<> say(Echo::client echo, ends* e, weft::duration delay, weft::duration limit) {
+  ++e->calls.begun;
+  test::v1::EchoRequest request;
+  request.set_delay_us(std::chrono::duration_cast<std::chrono::microseconds>(delay).count());
+  const auto reply = co_await echo.Say(std::move(request), weft::within{limit});
+  e->note(reply.code());
+}
+weft::task<> listen(Echo::client echo, ends* e, weft::duration delay, weft::duration limit) {
+  ++e->calls.begun;
+  test::v1::RepeatRequest request;
+  request.set_text("x");
+  request.set_times(5);
+  request.set_delay_us(std::chrono::duration_cast<std::chrono::microseconds>(delay).count());
+  auto feed = echo.Repeat(std::move(request), weft::within{limit});
+  e->note((co_await feed.finish()).code());
+}
+weft::task<> keep_calling(Echo::client echo, ends* e, const std::atomic<int>* cut) {
+  while (*cut < 50) {
+    co_await say(echo, e, 1ms, 5s);
+    co_await listen(echo, e, 200us, 5s);
+    std::ignore = co_await weft::sleep_for(1ms);
+  }
+}
+weft::task<> load(Echo::client echo, ends* e, const std::atomic<int>* cut, weft::scope& s) {
+  for (int i = 0; i < 16; ++i) std::ignore = s.start(keep_calling(echo, e, cut));
+  co_return;
+}
+weft::task<> both(Echo::client echo, ends* e, weft::scope& s) {
+  std::ignore = s.start(say(echo, e, 1h, 60s));
+  std::ignore = s.start(listen(echo, e, 1h, 60s));
+  co_return;
+}
+
+weft::peer_options quick() {
+  weft::peer_options o;
+  o.keepalive = o.keepalive_timeout = 1s;
+  o.arguments = {{"grpc.initial_reconnect_backoff_ms", 100}, {"grpc.max_reconnect_backoff_ms", 100}};
+  return o;
+}
+
+}  // namespace
+
+TEST_SUITE("faults: a bad network") {
+  TEST_CASE(
+      "calls over connections that are reset end with ok, UNAVAILABLE or their deadline, and later ones succeed") {
+    const test::no_descriptor_left descriptors;
+    ends e;
+    test::serving far;
+    {
+      bad_network network{far.server.port()};
+      weft::rpc_runtime near{{.runtime = {.log = [](std::string_view) {}}}};
+      weft::peer peer{near, network.address, quick()};
+      network.resets = true;
+      weft::sync_wait(near, weft::with_scope(&load, Echo::client{peer}, &e, &network.cut));
+      network.resets = false;
+      CHECK(e.other == 0);
+      CHECK(e.unavailable > 0);
+      MESSAGE(e.ok.load() << " ok, " << e.unavailable.load() << " unavailable, " << e.late.load() << " late");
+      const auto patience = std::chrono::steady_clock::now() + 20s;
+      for (const int before = e.ok; e.ok == before && std::chrono::steady_clock::now() < patience;) {
+        weft::sync_wait(near, say(Echo::client{peer}, &e, 0ms, 5s));
+      }
+      const int before = e.ok;
+      for (int i = 0; i < 20; ++i) weft::sync_wait(near, say(Echo::client{peer}, &e, 0ms, 5s));
+      CHECK(e.ok == before + 20);
+      far.wait_until_idle();
+      near.stop();
+      test::serving::check_tags(near);
+    }
+    CHECK(e.calls.begun == e.calls.completed);
+    far.end();
+  }
+
+  TEST_CASE(
+      "calls over a connection that has gone silent end with UNAVAILABLE by keepalive, long before their deadline") {
+    const test::no_descriptor_left descriptors;
+    ends e;
+    test::serving far{0, {.keepalive_permitted = 500ms}};
+    {
+      bad_network network{far.server.port()};
+      weft::rpc_runtime near{{.runtime = {.log = [](std::string_view) {}}}};
+      weft::peer peer{near, network.address, quick()};
+      weft::sync_wait(near, say(Echo::client{peer}, &e, 0ms, 5s));
+      CHECK(e.ok == 1);
+      network.swallows = true;
+      const auto start = std::chrono::steady_clock::now();
+      weft::sync_wait(near, weft::with_scope(&both, Echo::client{peer}, &e));
+      CHECK(std::chrono::steady_clock::now() - start < 20s);
+      CHECK(e.unavailable == 2);
+      near.stop();
+      test::serving::check_tags(near);
+    }
+    CHECK(e.calls.begun == e.calls.completed);
+    far.wait_until_idle();
+    far.end();
+  }
+}

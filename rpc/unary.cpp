@@ -136,7 +136,7 @@ class retried_exchange final : public exchange, exchange::owner, timer, work, pu
                    const google::protobuf::MessageLite& request)
       : channel_{std::move(c)}, method_{method}, policy_{policy}, refusal_{serialize(request, request_)} {}
 
-  status start(owner& o, worker& home, time_point deadline, const call_extras* extras) noexcept override {
+  status start(exchange::owner& o, worker& home, time_point deadline, const call_extras* extras) noexcept override {
     if (!refusal_.ok()) return refusal_;
     owner_ = &o;
     home_ = &home;
@@ -199,7 +199,7 @@ class retried_exchange final : public exchange, exchange::owner, timer, work, pu
   const retry_policy& policy_;  // the channel's
   grpc::ByteBuffer request_;
   status refusal_;
-  owner* owner_ = nullptr;
+  exchange::owner* owner_ = nullptr;
   worker* home_ = nullptr;
   time_point deadline_ = never;
   const call_extras* extras_ = nullptr;

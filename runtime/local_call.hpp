@@ -69,7 +69,10 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
 
   const char* name() const noexcept override { return this->method(); }
   call_extras& extras() override { return this->extras_here(); }
-  bool may_have_run() const noexcept override { return call_of<R>::may_have_run() && refusal_.ok(); }
+  // While it is away the refusal is the service's.
+  bool may_have_run() const noexcept override {
+    return call_of<R>::may_have_run() && (!this->early().ok() || refusal_.ok());
+  }
   const context* blocked_by() const noexcept override {
     return same_worker() && this->begun() && !this->settled() ? this->to().blocker_of(*this) : nullptr;
   }

@@ -68,6 +68,7 @@ TEST_SUITE("tls") {
     CHECK(reply->identity() == "spiffe://test/client");
     CHECK(code_of_call(f, files.client()) == weft::code::unavailable);
     CHECK(code_of_call(f, files.client_as("other_client")) == weft::code::unavailable);
+    f.server.stop();
     CHECK(f.service.begun == 1);
   }
 

@@ -29,11 +29,19 @@ std::vector<std::string> certificate_names(const grpc::ServerContext& context) {
 }  // namespace
 
 status call_admission::enter(server_origin& call, const char* method) {
-  if (auto s = count(call); !s.ok()) {
+  if (auto s = enter_session(call, method); !s.ok()) return s;
+  if (options_.policy.empty()) return {};
+  auto s = options_.policy.check(method, call.identity_);
+  if (!s.ok()) ++counters_.denied;
+  return s;
+}
+
+status call_admission::enter_session(server_origin& stream, const char* method) {
+  if (auto s = count(stream); !s.ok()) {
     ++counters_.refused;
     return s;
   }
-  auto s = find_out_who(call, method);
+  auto s = find_out_who(stream, method);
   if (!s.ok()) ++counters_.denied;
   return s;
 }
@@ -72,7 +80,7 @@ status call_admission::find_out_who(server_origin& call, const char* method) con
   } else if (!names.empty()) {
     call.identity_ = names.front();
   }
-  return options_.policy.empty() ? status{} : options_.policy.check(method, call.identity_);
+  return {};
 }
 
 }  // namespace weft::detail

@@ -16,6 +16,8 @@ class call_admission {
 
   /// Errors: RESOURCE_EXHAUSTED, UNAUTHENTICATED, PERMISSION_DENIED, or what the authenticator says.
   status enter(server_origin& call, const char* method);
+  /// The same for a session, whose calls `enter` each: no policy applies to itself.
+  status enter_session(server_origin& stream, const char* method);
   /// Once for every `enter`, whatever it said, when nothing of the call is left.
   void leave(server_origin& call) noexcept;
 

@@ -1,21 +1,25 @@
 #pragma once
+#include <optional>
 #include <utility>
 #include <weft/rpc/client_stream.hpp>
 #include <weft/rpc/method.hpp>
 #include <weft/rpc/peer.hpp>
 #include <weft/rpc/rpc_service.hpp>
+#include <weft/rpc/session.hpp>
+#include <weft/rpc/session/session_call.hpp>
 #include <weft/rpc/stream_exchange.hpp>
 #include <weft/rpc/unary.hpp>
 
 namespace weft {
 
-/// Where a generated client's calls go: to a service in this process, or to a peer. The call site cannot tell; that is a
-/// matter of configuration. What it refers to must outlive it.
+/// Where a generated client's calls go: to a service in this process, to a peer, or over a session. The call site cannot tell;
+/// that is a matter of configuration. A service and a peer must outlive it.
 template <class Service>
 class binding {
  public:
   binding(Service& local) noexcept : local_{&local} {}
   binding(peer& remote) noexcept : remote_{&remote} {}
+  binding(session_lane lane) noexcept : lane_{std::move(lane)} {}
 
   bool local() const noexcept { return local_ != nullptr; }
 
@@ -27,6 +31,9 @@ class binding {
       using operation = method_call<Service, std::remove_cvref_t<Request>, Reply>;
       return {held_call<Reply>{new operation{*local_, info, method, std::forward<Request>(request)}}, options};
     }
+    if (lane_) {
+      return {held_call<Reply>{new session_call<Reply>{lane_->outlet(), lane_->order(), info, request}}, options};
+    }
     return {held_call<Reply>{new unary_call<Reply>{*remote_, info, request}}, options};
   }
 
@@ -37,7 +44,8 @@ class binding {
       return outgoing<Request, Reply>(
           new detail::stream_method<Service, Request, Reply, Handler, Request, Reply>{*local_, info, method});
     }
-    return outgoing<Request, Reply>(new detail::stream_exchange{*remote_, info});
+    return outgoing<Request, Reply>(
+        new detail::stream_exchange{lane_ ? lane_->streams() : remote_->shared_channel(), info});
   }
 
  private:
@@ -49,6 +57,7 @@ class binding {
 
   Service* local_ = nullptr;
   peer* remote_ = nullptr;
+  std::optional<session_lane> lane_;
 };
 
 }  // namespace weft

@@ -123,7 +123,7 @@ raw_stream open_local(rpc_service& to, const served_method& method, metadata sen
 }
 
 raw_stream open_remote(peer& to, const method_info& method) {
-  auto* made = new detail::stream_exchange{to, method};
+  auto* made = new detail::stream_exchange{to.shared_channel(), method};
   return {held_call<unit>{made}, made, raw_pipe{made->requests()}, raw_pipe{made->replies()}};
 }
 

@@ -52,7 +52,7 @@ class server::state::incoming_call final : call_listener, detail::server_origin 
       request_.Clear();
       return refuse(s);
     }
-    auto accepted = method_.entry->accept(*method_.service, *this, request_);
+    auto accepted = detail::accept(*method_.entry, *method_.service, *this, request_);
     request_.Clear();
     if (!accepted.ok()) {
       ++state_.server_.counters_.malformed;
@@ -72,7 +72,7 @@ class server::state::incoming_call final : call_listener, detail::server_origin 
 
   void completed() noexcept override {
     grpc::ByteBuffer bytes;
-    const auto outcome = method_.entry->take(*call_, bytes);
+    const auto outcome = detail::take(*method_.entry, *call_, bytes);
     if (const auto* extras = call_->arrived_extras()) {
       say_first(*context_, extras->headers, extras->compress_reply);
       say_last(*context_, extras->trailers);

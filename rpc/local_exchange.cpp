@@ -13,7 +13,7 @@ status local_exchange::start(owner& o, worker& home, time_point deadline, const 
   if (!status_.ok()) return status_;
   owner_ = &o;
   if (extras != nullptr) sent_ = extras->sent;
-  auto accepted = method_.accept(to_, *this, request_);
+  auto accepted = accept(method_, to_, *this, request_);
   if (!accepted.ok()) return status_ = accepted.status();
   request_.Clear();
   at_service_ = true;
@@ -36,7 +36,7 @@ void local_exchange::cancel() noexcept {
 }
 
 void local_exchange::completed() noexcept {
-  status_ = method_.take(*call_, reply_);
+  status_ = detail::take(method_, *call_, reply_);
   if (const auto* extras = call_->arrived_extras()) {
     replied_ = true;
     headers_ = extras->headers;

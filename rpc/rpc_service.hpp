@@ -2,6 +2,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <weft/rpc/bytes.hpp>
@@ -25,15 +26,41 @@ struct served_stream {
   std::shared_ptr<detail::byte_pipe> replies;
 };
 
-/// A method as it is served. Made by the generator: `accept` and `take` of a unary method, `open` of one that streams.
+/// A unary call that is to be served: not begun, its request empty.
+struct made_call {
+  call_holder call;
+  service_call* at_service;                // part of the call
+  google::protobuf::MessageLite* request;  // too
+};
+
+/// Where the reply of a call that was served goes.
+class reply_sink {
+ public:
+  virtual status put(const google::protobuf::MessageLite& reply) = 0;
+
+ protected:
+  ~reply_sink() = default;
+};
+
+/// A method as it is served. Made by the generator: `make` and `take` of a unary method, `open` of one that streams.
 struct served_method {
   const method_info* info;
-  /// Parses the request; the call it makes is not begun. INVALID_ARGUMENT when the bytes are no such message.
-  result<call_holder> (*accept)(rpc_service& to, call_origin& from, const grpc::ByteBuffer& request);
-  /// Takes the outcome of a settled call that `accept` made.
-  status (*take)(call_operation& settled, grpc::ByteBuffer& reply);
+  made_call (*make)(rpc_service& to);
+  /// The outcome of a settled call that `make` made; a reply goes to `sink`, which may have an error to say.
+  status (*take)(call_operation& settled, reply_sink& sink);
   served_stream (*open)(rpc_service& to, call_origin& from) = nullptr;
 };
+
+namespace detail {
+
+/// The call that a request makes, not begun. INVALID_ARGUMENT when the bytes are no such message.
+result<call_holder> accept(const served_method& method, rpc_service& to, call_origin& from,
+                           const grpc::ByteBuffer& request);
+result<call_holder> accept(const served_method& method, rpc_service& to, call_origin& from, std::string_view request);
+/// Takes the outcome of a settled call.
+status take(const served_method& method, call_operation& settled, grpc::ByteBuffer& reply);
+
+}  // namespace detail
 
 /// Base of generated services: a service whose methods can be offered by a server. The methods are coroutines of the
 /// service's strand, whoever calls, from this process or another.
@@ -80,20 +107,15 @@ template <class Service, class Request, class Reply, auto Method, const method_i
 struct served {
   using operation = method_call<Service, Request, Reply>;
 
-  static result<call_holder> accept(rpc_service& to, call_origin& from, const grpc::ByteBuffer& bytes) {
+  static made_call make(rpc_service& to) {
     auto* made = new operation{static_cast<Service&>(to), Info, Method};
-    call_holder call{made};
-    if (auto s = parse(bytes, made->request()); !s.ok()) return s;
-    made->weighs(size_of(bytes));
-    made->comes_from(from);
-    return call;
+    return {call_holder{made}, made, &made->request()};
   }
-  static status take(call_operation& settled, grpc::ByteBuffer& bytes) {
+  static status take(call_operation& settled, reply_sink& sink) {
     auto outcome = static_cast<call_of<Reply>&>(settled).take();
-    if (!outcome.ok()) return std::move(outcome).status();
-    return serialize(*outcome, bytes);
+    return outcome.ok() ? sink.put(*outcome) : std::move(outcome).status();
   }
-  static constexpr served_method entry{&Info, &accept, &take};
+  static constexpr served_method entry{&Info, &make, &take};
 };
 
 template <class Service, class Request, class Reply, auto Method, const method_info& Info>

@@ -6,6 +6,7 @@
 #include <thread>
 #include <weft/rpc/convert.hpp>
 #include <weft/rpc/incoming_call.hpp>
+#include <weft/rpc/incoming_session.hpp>
 #include <weft/rpc/incoming_stream.hpp>
 #include <weft/rpc/peer.hpp>
 #include <weft/rpc/server_state.hpp>
@@ -51,6 +52,7 @@ status server::state::start() {
       methods_.push_back({s, &entry, index, {}});
     }
   }
+  attach_index_ = bytes_.add_streaming(detail::attach_path);
   builder.RegisterService(&bytes_);
   builder.RegisterAsyncGenericService(&generic_);
   grpc_ = builder.BuildAndStart();
@@ -137,6 +139,7 @@ void server::state::arm_all() {
     for (int i = 0; i < wanted; ++i) arm(m);
   }
   for (int i = 0; i < 4; ++i) arm_unknown();
+  for (int i = 0; i < armed_streams; ++i) arm_session();
 }
 
 void server::state::arm(method& m) {
@@ -161,13 +164,20 @@ void server::state::arm_unknown() {
   if (!stopping_) (new unknown_method{*this})->arm();
 }
 
-// 1. Nothing is accepted any more, and the worker is told to arm nothing more.
+void server::state::arm_session() {
+  if (!stopping_) (new incoming_session{*this})->arm();
+}
+
+// 1. Nothing is accepted any more, the worker is told to arm nothing more, and sessions that they begin no further call.
 // 2. Server::Shutdown, on a thread that is not polling: it blocks until every call has ended, cancelling them when the grace
 //    is over, while the worker goes on. Requests that are armed come back with !ok.
 // 3. Their tags may still be on the queue then: `live_` counts what gRPC holds, and the worker says when it holds nothing.
 void server::state::stop(duration grace) noexcept {
   listener_.stop();
-  visit(home_, [this] { stopping_ = true; });
+  visit(home_, [this] {
+    stopping_ = true;
+    for (auto* s : std::vector(sessions_.begin(), sessions_.end())) s->go_away();
+  });
   const auto shut_down = [this, grace] {
     grpc_->Shutdown(to_timespec(saturating_add(std::chrono::steady_clock::now(), grace)));
   };

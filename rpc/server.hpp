@@ -39,6 +39,11 @@ struct server_options {
   std::size_t running_per_peer = 0;
   /// Calls in progress on one connection; further ones wait at the client.
   int streams_per_connection = 20'000;
+  /// Of a session: calls that it may have out, the bytes of their requests, and the bytes of replies that wait to be read by
+  /// its client; while there are more, further calls are RESOURCE_EXHAUSTED.
+  std::size_t session_calls = 8'192;
+  std::size_t session_bytes = 16U << 20U;
+  std::size_t session_reply_bytes = 16U << 20U;
   /// A larger request fails its call with RESOURCE_EXHAUSTED.
   int request_bytes = 4 << 20;
   /// Of all metadata of a call; more fails it with RESOURCE_EXHAUSTED.

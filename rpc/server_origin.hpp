@@ -17,11 +17,11 @@ inline constexpr const char* not_run_key = "weft-not-run";
 /// the call over: it is written before.
 class server_origin : public call_origin {
  public:
-  const metadata& received() final {
+  const metadata& received() override {
     if (!received_) received_ = from_grpc(context().client_metadata());
     return *received_;
   }
-  std::string peer() const final { return context().peer(); }
+  std::string peer() const override { return context().peer(); }
   const std::string& identity() const final { return identity_; }
 
  protected:

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <memory>
 #include <semaphore>
+#include <unordered_set>
 #include <vector>
 #include <weft/rpc/call_admission.hpp>
 #include <weft/rpc/completion_queue.hpp>
@@ -23,6 +24,7 @@ class server::state {
 
  private:
   class incoming_call;
+  class incoming_session;
   class incoming_stream;
   class unknown_method;
   struct method {
@@ -42,6 +44,7 @@ class server::state {
   void arm(method& m);
   void arm_unary(method& m);
   void arm_unknown();
+  void arm_session();
   void tell_if_ended() noexcept;
   // Something that gRPC held is back for good.
   void ended() noexcept {
@@ -55,6 +58,8 @@ class server::state {
   detail::byte_service bytes_;
   grpc::AsyncGenericService generic_;
   std::vector<method> methods_;
+  int attach_index_ = 0;
+  std::unordered_set<incoming_session*> sessions_;
   std::unique_ptr<grpc::Server> grpc_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   listener listener_;

@@ -1,6 +1,7 @@
 #include <weft/rpc/stream_exchange.hpp>
 
 #include <tuple>
+#include <utility>
 #include <weft/rpc/convert.hpp>
 #include <weft/rpc/detail/channel.hpp>
 #include <weft/rpc/detail/step.hpp>
@@ -8,8 +9,8 @@
 
 namespace weft::detail {
 
-stream_exchange::stream_exchange(peer& to, const method_info& method)
-    : channel_{to.shared_channel()}, method_{method} {}
+stream_exchange::stream_exchange(std::shared_ptr<channel> to, const method_info& method)
+    : channel_{std::move(to)}, method_{method} {}
 
 void stream_exchange::cut(const status& why) noexcept {
   requests_->cut(why);
@@ -17,6 +18,7 @@ void stream_exchange::cut(const status& why) noexcept {
 }
 
 status stream_exchange::depart(worker& home, time_point deadline, const context*) noexcept {
+  if (!channel_) return unimplemented("a method that streams cannot be called over the caller's session");
   if (!channel_->problem().ok()) return channel_->problem();
   home_ = &home;
   auto& polling = channel_->home();

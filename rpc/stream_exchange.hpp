@@ -14,7 +14,8 @@ namespace weft::detail {
 /// the caller's worker; a task on the polling one carries messages between its pipes and gRPC, and brings it back.
 class stream_exchange final : public call_of<unit>, public stream_end, outgoing_call {
  public:
-  stream_exchange(peer& to, const method_info& method);
+  /// Null: it cannot be made, and fails with UNIMPLEMENTED.
+  stream_exchange(std::shared_ptr<channel> to, const method_info& method);
 
   const std::shared_ptr<byte_pipe>& requests() const noexcept { return requests_; }
   const std::shared_ptr<byte_pipe>& replies() const noexcept { return replies_; }

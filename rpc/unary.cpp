@@ -54,7 +54,9 @@ class unary_exchange final : public exchange, operation, outgoing_call, work, pu
   /// After it arrived with an error: no connection has seen it.
   bool never_left() const { return !refusal_.ok() || channel_->never_left(*context_); }
   /// After it arrived with an error: the method surely did not run.
-  bool surely_not_run() const { return never_left() || context_->GetServerTrailingMetadata().contains(not_run_key); }
+  bool surely_not_run() const override {
+    return never_left() || context_->GetServerTrailingMetadata().contains(not_run_key);
+  }
 
   void take_metadata(call_extras& into) override {
     if (!refusal_.ok()) return;
@@ -216,6 +218,10 @@ exchange* exchange::make(peer& to, const method_info& method, const google::prot
     return new retried_exchange{to.shared_channel(), method, *policy, request};
   }
   return new unary_exchange{to.shared_channel(), method, request};
+}
+
+exchange* exchange::make(std::shared_ptr<channel> to, const method_info& method, const grpc::ByteBuffer& request) {
+  return new unary_exchange{std::move(to), method, request};
 }
 
 }  // namespace weft::detail

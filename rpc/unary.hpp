@@ -9,6 +9,9 @@
 namespace google::protobuf {
 class MessageLite;
 }
+namespace grpc {
+class ByteBuffer;
+}
 
 namespace weft {
 
@@ -20,6 +23,8 @@ class exchange {
  public:
   /// Serialises `request`; an error comes out of `start`.
   static exchange* make(peer& to, const method_info& method, const google::protobuf::MessageLite& request);
+  /// The same of what is serialised, by the peer's channel; not made again, whatever its policies.
+  static exchange* make(std::shared_ptr<channel> to, const method_info& method, const grpc::ByteBuffer& request);
 
   class owner {
    public:
@@ -35,6 +40,8 @@ class exchange {
   virtual void cancel() noexcept = 0;
   /// After it arrived: the call's status, and its reply if that is ok.
   virtual status take(google::protobuf::MessageLite& reply) = 0;
+  /// After it arrived with an error: the method surely did not run.
+  virtual bool surely_not_run() const { return false; }
   /// After it arrived: metadata of the reply.
   virtual void take_metadata(call_extras& into) = 0;
 

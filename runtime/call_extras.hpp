@@ -1,5 +1,7 @@
 #pragma once
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <weft/runtime/metadata.hpp>
 
 namespace weft {
@@ -30,6 +32,8 @@ class call_origin {
   virtual std::string peer() const = 0;
   virtual const std::string& identity() const = 0;
   virtual bool request_came_compressed() noexcept = 0;
+  /// What leads back to the caller, if it can be called, for the layer that made this origin.
+  virtual std::shared_ptr<void> way_back() { return nullptr; }
   /// The call is gone for good, its handler too. On the worker that made it.
   virtual void call_gone() noexcept = 0;
 

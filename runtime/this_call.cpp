@@ -30,6 +30,11 @@ bool handled_call::came_compressed() const noexcept {
   return origin != nullptr && origin->request_came_compressed();
 }
 
+std::shared_ptr<void> handled_call::way_back() const {
+  auto* origin = call_->origin();
+  return origin != nullptr ? origin->way_back() : nullptr;
+}
+
 metadata& handled_call::headers() const { return call_->extras().headers; }
 metadata& handled_call::trailers() const { return call_->extras().trailers; }
 void handled_call::send_headers() const { call_->send_headers(); }

@@ -1,5 +1,6 @@
 #pragma once
 #include <coroutine>
+#include <memory>
 #include <string>
 #include <weft/runtime/call_extras.hpp>
 #include <weft/runtime/clock.hpp>
@@ -29,6 +30,9 @@ class handled_call {
 
   /// Whether the request came compressed, through a network. (Those of a stream: `reader::came_compressed`.)
   bool came_compressed() const noexcept;
+
+  /// See `weft::caller_session` in rpc/session.hpp.
+  std::shared_ptr<void> way_back() const;
 
   /// Metadata before the reply. Those of a streaming method leave with its first reply, or by `send_headers`; what is added
   /// later is not sent. A call whose metadata cannot be sent ends with INTERNAL, which names the key.

@@ -167,12 +167,15 @@ void print_service(Printer& out, const ServiceDescriptor& service) {
             "  std::span<const weft::served_method> methods() const noexcept override;\n"
             "};\n\n");
 
-  out.Print(v, "/// Calls $full$, in this process or at a peer. One object serves many coroutines; copies are cheap.\n"
+  out.Print(v, "/// Calls $full$, in this process, at a peer, or over a session. One object serves many coroutines; "
+               "copies are cheap.\n"
                "class $name$::client {\n"
                " public:\n"
                "  client(weft::binding<service> to) noexcept : to_{to}, send{to} {}\n"
                "  client(service& local) noexcept : client{weft::binding<service>{local}} {}\n"
-               "  client(weft::peer& remote) noexcept : client{weft::binding<service>{remote}} {}\n\n"
+               "  client(weft::peer& remote) noexcept : client{weft::binding<service>{remote}} {}\n"
+               "  client(weft::session_lane lane) noexcept : client{weft::binding<service>{std::move(lane)}} {}\n"
+               "  client(const weft::session& s) noexcept : client{s.unordered()} {}\n\n"
                "  /// False when calls leave the process.\n"
                "  bool local() const noexcept { return to_.local(); }\n\n");
   out.Indent();

@@ -45,6 +45,7 @@ class channel {
   }
   /// Why nothing can be called; ok otherwise.
   const status& problem() const noexcept { return problem_; }
+  const std::string& address() const noexcept { return address_; }
   /// Sent with every call.
   const weft::metadata& metadata() const noexcept { return metadata_; }
   /// Null: it is not made again.

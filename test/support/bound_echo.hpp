@@ -3,6 +3,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -10,6 +11,7 @@
 #include <weft/rpc/peer.hpp>
 #include <weft/rpc/rpc_runtime.hpp>
 #include <weft/rpc/server.hpp>
+#include <weft/rpc/session.hpp>
 #include <weft/runtime/sleep.hpp>
 #include <weft/runtime/sync_wait.hpp>
 
@@ -18,8 +20,9 @@
 namespace test {
 
 /// The ways a call can go.
-enum class way { local, local_other_worker, unary, unary_other_worker };
-inline constexpr std::array ways{way::local, way::local_other_worker, way::unary, way::unary_other_worker};
+enum class way { local, local_other_worker, unary, unary_other_worker, session, session_other_worker };
+inline constexpr std::array ways{way::local,   way::local_other_worker,  way::unary, way::unary_other_worker,
+                                 way::session, way::session_other_worker};
 
 inline const char* name_of(way w) {
   switch (w) {
@@ -27,6 +30,8 @@ inline const char* name_of(way w) {
     case way::local_other_worker: return "local, service on another worker";
     case way::unary: return "unary";
     case way::unary_other_worker: return "unary, service on another worker";
+    case way::session: return "session";
+    case way::session_other_worker: return "session, service on another worker";
   }
   return "?";
 }
@@ -37,6 +42,7 @@ class bound_echo {
   explicit bound_echo(way w, weft::service_options options = {})
       : service{rt, with_worker(options, w)}, client{bind(w)} {}
   ~bound_echo() {
+    session.reset();
     server.stop();
     service.stop_and_wait(weft::stop_mode::abort);
   }
@@ -69,11 +75,13 @@ class bound_echo {
   echo_service service;
   weft::server server{rt};
   std::unique_ptr<weft::peer> peer;
+  std::optional<weft::session> session;
   v1::Echo::client client;
 
  private:
   static weft::service_options with_worker(weft::service_options o, way w) {
-    o.worker = w == way::local_other_worker || w == way::unary_other_worker ? 1 : 0;
+    const bool other = w == way::local_other_worker || w == way::unary_other_worker || w == way::session_other_worker;
+    o.worker = other ? 1 : 0;
     return o;
   }
   v1::Echo::client bind(way w) {
@@ -81,7 +89,9 @@ class bound_echo {
     server.add(service);
     REQUIRE(server.start().ok());
     peer = std::make_unique<weft::peer>(rt, server.address());
-    return {*peer};
+    if (w == way::unary || w == way::unary_other_worker) return {*peer};
+    session.emplace(*peer);
+    return {session->ordered(7)};
   }
 };
 

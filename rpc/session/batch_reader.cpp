@@ -1,0 +1,322 @@
+#include <weft/rpc/session/batch_reader.hpp>
+
+#include <cstddef>
+#include <string>
+
+namespace weft::detail {
+namespace {
+
+enum wire_type : std::uint8_t { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
+
+// The fields of a message, one after the other. Once it has failed it stays at its end.
+class fields {
+ public:
+  explicit fields(std::string_view message) noexcept : at_{message.data()}, end_{message.data() + message.size()} {}
+
+  // False at the end, and when what follows is no field.
+  bool next() noexcept {
+    if (at_ == end_) return false;
+    std::uint64_t tag = 0;
+    if (!read_varint(tag) || tag >> 32U != 0 || tag >> 3U == 0) return fail();
+    field_ = static_cast<std::uint32_t>(tag >> 3U);
+    type_ = static_cast<wire_type>(tag & 7U);
+    switch (type_) {
+      case varint: return read_varint(number_) || fail();
+      case bytes: {
+        std::uint64_t length = 0;
+        if (!read_varint(length) || length > static_cast<std::uint64_t>(end_ - at_)) return fail();
+        return take(length);
+      }
+      case fixed64: return end_ - at_ >= 8 ? take(8) : fail();
+      case fixed32: return end_ - at_ >= 4 ? take(4) : fail();
+    }
+    return fail();  // groups are of the time before proto3
+  }
+
+  bool failed() const noexcept { return failed_; }
+  std::uint32_t field() const noexcept { return field_; }
+  bool is_number() const noexcept { return type_ == varint; }
+  bool is_bytes() const noexcept { return type_ == bytes; }
+  std::uint64_t number() const noexcept { return number_; }
+  std::string_view text() const noexcept { return text_; }
+
+  bool read_varint(std::uint64_t& value) noexcept {
+    // Nearly all have one byte.
+    if (at_ != end_ && static_cast<std::uint8_t>(*at_) < 0x80) {
+      value = static_cast<std::uint8_t>(*at_++);
+      return true;
+    }
+    value = 0;
+    for (unsigned shift = 0; shift < 70 && at_ != end_; shift += 7) {
+      const auto byte = static_cast<std::uint8_t>(*at_++);
+      value |= static_cast<std::uint64_t>(byte & 0x7fU) << shift;  // bits beyond 64 are dropped, as protobuf does
+      if (byte < 0x80) return true;
+    }
+    return false;
+  }
+  bool at_end() const noexcept { return at_ == end_; }
+
+ private:
+  bool take(std::uint64_t n) noexcept {
+    text_ = {at_, static_cast<std::size_t>(n)};
+    at_ += n;
+    return true;
+  }
+  bool fail() noexcept {
+    failed_ = true;
+    at_ = end_;
+    return false;
+  }
+
+  const char* at_;
+  const char* end_;
+  std::uint64_t number_ = 0;
+  std::string_view text_;
+  std::uint32_t field_ = 0;
+  wire_type type_ = varint;
+  bool failed_ = false;
+};
+
+status malformed(const char* what) {
+  return invalid_argument(std::string{"session: the bytes are not a valid "} + what);
+}
+
+// The field's value, if it is of the type that session.proto says; of another type it is a field that is not known.
+void set(std::uint64_t& target, const fields& f) noexcept {
+  if (f.is_number()) target = f.number();
+}
+void set(bool& target, const fields& f) noexcept {
+  if (f.is_number()) target = f.number() != 0;
+}
+void set(std::string_view& target, const fields& f) noexcept {
+  if (f.is_bytes()) target = f.text();
+}
+
+bool valid_entry(std::string_view entry) noexcept {
+  fields f{entry};
+  while (f.next()) {
+  }
+  return !f.failed();
+}
+bool set(entries_view& target, std::string_view frame, const fields& f) noexcept {
+  if (!f.is_bytes()) return true;
+  target = {frame, f.field(), true};
+  return valid_entry(f.text());
+}
+
+bool read(std::string_view frame, session_window& w) noexcept {
+  fields f{frame};
+  while (f.next()) {
+    switch (f.field()) {
+      case 1: set(w.calls, f); break;
+      case 2: set(w.bytes, f); break;
+      default: break;
+    }
+  }
+  return !f.failed();
+}
+
+bool read(std::string_view frame, attach_frame& a) noexcept {
+  fields f{frame};
+  bool good = true;
+  while (f.next()) {
+    switch (f.field()) {
+      case 1: set(a.oldest_version, f); break;
+      case 2: set(a.newest_version, f); break;
+      case 3: good = good && (!f.is_bytes() || read(f.text(), a.window)); break;
+      case 4: set(a.batch_bytes, f); break;
+      default: break;
+    }
+  }
+  // They are 32 bits wide, of which protobuf takes the lower.
+  a.oldest_version = static_cast<std::uint32_t>(a.oldest_version);
+  a.newest_version = static_cast<std::uint32_t>(a.newest_version);
+  return good && !f.failed();
+}
+
+bool read(std::string_view frame, call_frame& c) noexcept {
+  fields f{frame};
+  bool good = true;
+  while (f.next()) {
+    switch (f.field()) {
+      case 1: set(c.id, f); break;
+      case 2: set(c.method, f); break;
+      case 3: set(c.path, f); break;
+      case 4: set(c.request, f); break;
+      case 5: set(c.limit_us, f); break;
+      case 6: set(c.key, f); break;
+      case 7: set(c.gapless, f); break;
+      case 8: good = set(c.metadata, frame, f) && good; break;
+      default: break;
+    }
+  }
+  c.method = static_cast<std::uint32_t>(c.method);
+  return good && !f.failed();
+}
+
+bool read(std::string_view frame, reply_frame& r) noexcept {
+  fields f{frame};
+  bool good = true;
+  while (f.next()) {
+    switch (f.field()) {
+      case 1: set(r.id, f); break;
+      case 2: set(r.code, f); break;
+      case 3: set(r.reply, f); break;
+      case 4: set(r.message, f); break;
+      case 5: set(r.details, f); break;
+      case 6: set(r.not_run, f); break;
+      case 7: good = set(r.headers, frame, f) && good; break;
+      case 8: good = set(r.trailers, frame, f) && good; break;
+      default: break;
+    }
+  }
+  r.code = static_cast<std::uint32_t>(r.code);
+  return good && !f.failed();
+}
+
+bool read_last_id(std::string_view frame, std::uint64_t& last_id) noexcept {
+  fields f{frame};
+  while (f.next()) {
+    if (f.field() == 1) set(last_id, f);
+  }
+  return !f.failed();
+}
+
+// Packed or one by one.
+template <class F>
+status each_number(const fields& f, const char* what, F then) {
+  if (f.is_number()) return then(f.number());
+  if (!f.is_bytes()) return {};
+  fields packed{f.text()};
+  while (!packed.at_end()) {
+    std::uint64_t n = 0;
+    if (!packed.read_varint(n)) return malformed(what);
+    if (auto s = then(n); !s.ok()) return s;
+  }
+  return {};
+}
+
+// What goes before the calls; sets `late` when there is something that goes after them.
+status read_first(std::string_view batch, batch_parts& parts, bool& late) {
+  fields f{batch};
+  bool attached = false;
+  bool window_said = false;
+  attach_frame attach;
+  session_window window;
+  while (f.next()) {
+    switch (f.field()) {
+      // A field that comes twice counts as one, as protobuf has it.
+      case 1:
+        if (!f.is_bytes()) break;
+        attached = true;
+        if (!read(f.text(), attach)) return malformed("Attach");
+        break;
+      case 5:
+        if (!f.is_bytes()) break;
+        window_said = true;
+        if (!read(f.text(), window)) return malformed("Window");
+        break;
+      case 4:
+      case 6:
+      case 7:
+      case 8:
+      case 9: late = true; break;
+      default: break;
+    }
+  }
+  if (f.failed()) return malformed("Batch");
+  if (attached) {
+    if (auto s = parts.got_attach(attach); !s.ok()) return s;
+  }
+  if (window_said) return parts.got_window(window);
+  return {};
+}
+
+status read_forgets(std::string_view batch, batch_parts& parts) {
+  fields f{batch};
+  while (f.next()) {
+    if (f.field() != 9) continue;
+    if (auto s = each_number(f, "list of keys", [&](std::uint64_t key) { return parts.got_forget(key); }); !s.ok())
+      return s;
+  }
+  return {};
+}
+
+status read_calls(std::string_view batch, batch_parts& parts) {
+  fields f{batch};
+  while (f.next()) {
+    if (!f.is_bytes()) continue;
+    if (f.field() == 2) {
+      call_frame c;
+      if (!read(f.text(), c)) return malformed("Call");
+      if (auto s = parts.got_call(c); !s.ok()) return s;
+    } else if (f.field() == 3) {
+      reply_frame r;
+      if (!read(f.text(), r)) return malformed("Reply");
+      if (auto s = parts.got_reply(r); !s.ok()) return s;
+    }
+  }
+  return {};
+}
+
+status read_last(std::string_view batch, batch_parts& parts) {
+  fields f{batch};
+  std::uint64_t ping = 0;
+  std::uint64_t pong = 0;
+  std::uint64_t last_id = 0;
+  bool going = false;
+  while (f.next()) {
+    switch (f.field()) {
+      case 4:
+        if (auto s = each_number(f, "list of ids", [&](std::uint64_t id) { return parts.got_cancel(id); }); !s.ok())
+          return s;
+        break;
+      case 6: set(ping, f); break;
+      case 7: set(pong, f); break;
+      case 8:
+        if (!f.is_bytes()) break;
+        going = true;
+        if (!read_last_id(f.text(), last_id)) return malformed("GoAway");
+        break;
+      default: break;
+    }
+  }
+  if (ping != 0) {
+    if (auto s = parts.got_ping(ping); !s.ok()) return s;
+  }
+  if (pong != 0) {
+    if (auto s = parts.got_pong(pong); !s.ok()) return s;
+  }
+  return going ? parts.got_go_away(last_id) : status{};
+}
+
+}  // namespace
+
+status read_batch(std::string_view batch, batch_parts& parts) {
+  bool late = false;
+  if (auto s = read_first(batch, parts, late); !s.ok()) return s;
+  if (late) {
+    if (auto s = read_forgets(batch, parts); !s.ok()) return s;
+  }
+  if (auto s = read_calls(batch, parts); !s.ok()) return s;
+  return late ? read_last(batch, parts) : status{};
+}
+
+metadata read_entries(const entries_view& from) {
+  metadata all;
+  fields f{from.frame};
+  while (f.next()) {
+    if (f.field() != from.field || !f.is_bytes()) continue;
+    std::string_view key;
+    std::string_view value;
+    fields entry{f.text()};
+    while (entry.next()) {
+      if (entry.field() == 1) set(key, entry);
+      if (entry.field() == 2) set(value, entry);
+    }
+    all.add(key, std::string{value});
+  }
+  return all;
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,77 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <weft/rpc/session/frames.hpp>
+#include <weft/runtime/metadata.hpp>
+#include <weft/runtime/status.hpp>
+
+namespace weft::detail {
+
+/// Bytes that grow, not initialised.
+class raw_bytes {
+ public:
+  const std::uint8_t* data() const noexcept { return bytes_.get(); }
+  std::size_t size() const noexcept { return size_; }
+  bool empty() const noexcept { return size_ == 0; }
+  void clear() noexcept { size_ = 0; }
+  /// Where `n` more bytes go.
+  std::uint8_t* grow(std::size_t n) {
+    if (size_ + n > capacity_) reserve(size_ + n);
+    auto* at = bytes_.get() + size_;
+    size_ += n;
+    return at;
+  }
+
+ private:
+  void reserve(std::size_t needed);
+
+  std::unique_ptr<std::uint8_t[]> bytes_;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
+};
+
+/// What waits to be written to a session's stream, encoded as it comes: batches as session.proto has them, by hand, since
+/// the bytes of a small call are a good part of its price. What is added goes into the newest batch until that has
+/// `batch_target` bytes; a larger frame has a batch of its own.
+class batch_writer {
+ public:
+  static constexpr std::size_t batch_target = 64U << 10U;
+
+  bool empty() const noexcept { return open_.empty() && full_.empty(); }
+  /// Bytes that wait.
+  std::size_t waiting() const noexcept { return waiting_; }
+  /// The oldest batch, which is the caller's then. Requires: not empty.
+  raw_bytes next();
+  /// Gives memory back, to be used again.
+  void reuse(raw_bytes done) noexcept;
+
+  void attach(const attach_frame& a);
+  /// `sent` may be null. Their bytes together are those of `size_of`.
+  void call(const call_frame& c, const metadata* sent);
+  static std::size_t size_of(const call_frame& c, const metadata* sent) noexcept;
+  /// Returns where the message goes, of `bytes` bytes. The metadata may be null.
+  std::uint8_t* reply(std::uint64_t id, std::size_t bytes, const metadata* headers, const metadata* trailers);
+  static std::size_t size_of_reply(std::uint64_t id, std::size_t bytes, const metadata* headers,
+                                   const metadata* trailers) noexcept;
+  void error(std::uint64_t id, const status& why, bool not_run, const metadata* headers, const metadata* trailers);
+  void cancel(std::uint64_t id);
+  void window(const session_window& w);
+  void ping(std::uint64_t number);
+  void pong(std::uint64_t number);
+  void go_away(std::uint64_t last_id);
+  void forget(std::uint64_t key);
+
+ private:
+  std::uint8_t* add(std::size_t bytes);
+  void number(std::uint8_t tag, std::uint64_t value);
+  void packed_number(std::uint8_t tag, std::uint64_t value);
+
+  raw_bytes open_;
+  raw_bytes spare_;
+  std::deque<raw_bytes> full_;
+  std::size_t waiting_ = 0;
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,287 @@
+#include <weft/rpc/session/session_core.hpp>
+
+#include <grpcpp/support/slice.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <weft/rpc/detail/channel.hpp>
+#include <weft/rpc/session/session_line.hpp>
+#include <weft/rpc/session/unary_attempt.hpp>
+#include <weft/runtime/worker.hpp>
+
+namespace weft::detail {
+namespace {
+
+const char* const closed_text = "the session is closed";
+
+}  // namespace
+
+session_core::session_core(std::shared_ptr<channel> to, session_options options)
+    : channel_{std::move(to)}, options_{std::move(options)}, backoff_{options_.first_backoff} {}
+
+session_core::~session_core() = default;
+
+worker& session_core::home() noexcept { return channel_->home(); }
+
+status session_core::start(session_item& item) noexcept {
+  const auto& order = item.order();
+  if (closed_) return cancelled(closed_text);
+  if (channel_->owner().queue().shut()) return unavailable("the runtime has ended");
+  if (!channel_->problem().ok()) return channel_->problem();
+  if (order.gapless && stopped_keys_.contains(order.key)) {
+    return aborted("a call before it of the same lane did not run");
+  }
+  if (unary_) {
+    start_unary(item);
+    return {};
+  }
+  const auto* extras = item.extras();
+  const bool patient = extras != nullptr && extras->wait_for_ready;
+  if (current_ == nullptr) {
+    if (home().read_clock() >= not_before_) {
+      connect();
+    } else if (!patient) {
+      return last_error_;
+    }
+  }
+  if (waiting_.empty() && current_ != nullptr && current_->wire().takes(item)) return current_->wire().send(item);
+  if (waiting_.size() >= options_.waiting) {
+    return resource_exhausted("the session has " + std::to_string(waiting_.size()) + " calls waiting");
+  }
+  wait_for_turn(item);
+  if (current_ == nullptr && !timer::armed()) home().timers().arm(*this, not_before_);
+  return {};
+}
+
+void session_core::wait_for_turn(session_item& item) noexcept {
+  item.at = session_item::place::waiting;
+  waiting_.push_back(item);
+  if (!std::exchange(registered_, true)) channel_->owner().queue().went_out(*this);
+}
+
+void session_core::no_longer_waits(session_item& item) noexcept {
+  waiting_.remove(item);
+  if (waiting_.empty() && std::exchange(registered_, false)) channel_->owner().queue().came_back(*this);
+}
+
+bool session_core::give_up(session_item& item) noexcept {
+  switch (item.at) {
+    case session_item::place::waiting:
+      no_longer_waits(item);
+      if (item.order().gapless) gap(item.order().key);
+      return false;
+    case session_item::place::sent: item.wire->cancel(item); return true;
+    case session_item::place::unary:
+      if (item.attempt != nullptr) {
+        unary_out_.remove(item);
+        std::exchange(item.attempt, nullptr)->abandon();
+        return true;
+      }
+      unary_lanes_.find(item.order().key)->second.remove(item);
+      if (item.order().gapless) gap(item.order().key);
+      return false;
+    case session_item::place::caller:
+    case session_item::place::back: break;
+  }
+  return false;
+}
+
+void session_core::resume(std::uint64_t key) noexcept {
+  if (stopped_keys_.erase(key) == 0 || current_ == nullptr || !current_->wire().opened()) return;
+  current_->wire().forget(key);
+}
+
+void session_core::fail(session_item& item, status why, bool may_have_run) noexcept {
+  if (item.order().gapless) gap(item.order().key);
+  item.failed(std::move(why), may_have_run);
+}
+
+void session_core::fail_waiting(const status& why, bool also_patient, bool only_keyed) noexcept {
+  item_list kept;
+  while (!waiting_.empty()) {
+    auto& item = waiting_.front();
+    no_longer_waits(item);
+    const auto* extras = item.extras();
+    const bool patient = extras != nullptr && extras->wait_for_ready;
+    if ((patient && !also_patient) || (only_keyed && item.order().key == 0)) {
+      kept.push_back(item);
+    } else {
+      fail(item, why, /*may_have_run=*/false);
+    }
+  }
+  while (!kept.empty()) wait_for_turn(kept.pop_front());
+}
+
+void session_core::connect() noexcept {
+  timer::cancel();
+  set(session_state::connecting);
+  current_ = new session_line{shared_from_this()};
+  lines_.push_back(current_);
+  current_->begin();
+}
+
+void session_core::send_waiting() noexcept {
+  while (!waiting_.empty() && current_ != nullptr && current_->wire().takes(waiting_.front())) {
+    auto& item = waiting_.front();
+    no_longer_waits(item);
+    if (auto s = current_->wire().send(item); !s.ok()) fail(item, std::move(s), /*may_have_run=*/false);
+  }
+}
+
+void session_core::line_open(session_line& line) noexcept {
+  if (&line != current_) return;
+  if (line.wire().peer_attached()) {
+    set(session_state::open);
+    backoff_ = options_.first_backoff;
+    not_before_ = time_point::min();
+  }
+  send_waiting();
+}
+
+void session_core::window_opened(session_line& line) noexcept {
+  if (&line == current_) send_waiting();
+}
+
+// Comes in the order of the ids: the last of them stands last before what waits.
+void session_core::returned(session_item& item) noexcept { returned_.push_back(item); }
+
+void session_core::line_goes(session_line& line) noexcept {
+  if (&line == current_) current_ = nullptr;
+  set(closed_ ? session_state::closed : session_state::idle);
+  while (!returned_.empty()) {
+    auto& item = returned_.back();
+    returned_.remove(item);
+    item.at = session_item::place::waiting;
+    waiting_.push_front(item);
+    if (!std::exchange(registered_, true)) channel_->owner().queue().went_out(*this);
+  }
+  if (!waiting_.empty() && !closed_) connect();
+}
+
+void session_core::line_ended(session_line& line, line_end end) noexcept {
+  const bool was_current = &line == current_;
+  if (was_current) current_ = nullptr;
+  if (end.no_sessions && options_.fall_back_to_unary && !closed_) {
+    unary_ = true;
+    set(session_state::unary);
+    while (!end.unanswered.empty()) start_unary(end.unanswered.pop_front());
+    while (!waiting_.empty()) {
+      auto& item = waiting_.front();
+      no_longer_waits(item);
+      start_unary(item);
+    }
+    return;
+  }
+  const auto& to = channel_->address();
+  auto why = closed_       ? cancelled(closed_text)
+             : end.not_run ? end.why
+                           : unavailable("the session with " + to + " broke: " + end.why.to_string());
+  last_error_ = end.attached ? unavailable("the session with " + to + " broke") : end.why;
+  if (last_error_.ok()) last_error_ = unavailable("the session with " + to + " was ended");
+  if (why.ok()) why = last_error_;
+  item_list patient;
+  while (!end.unanswered.empty()) {
+    auto& item = end.unanswered.pop_front();
+    const auto* extras = item.extras();
+    if (end.not_run && !closed_ && extras != nullptr && extras->wait_for_ready) {
+      patient.push_back(item);
+    } else {
+      fail(item, why, !end.not_run);
+    }
+  }
+  while (!patient.empty()) {
+    auto& item = patient.back();
+    patient.remove(item);
+    item.at = session_item::place::waiting;
+    waiting_.push_front(item);
+    if (!std::exchange(registered_, true)) channel_->owner().queue().went_out(*this);
+  }
+  if (!was_current) return;
+  if (closed_) return;
+  if (end.attached) {
+    set(session_state::idle);
+    if (options_.on_break == weft::on_break::fail) fail_waiting(last_error_, true, true);
+    if (!waiting_.empty()) connect();
+    return;
+  }
+  set(session_state::backing_off);
+  fail_waiting(last_error_, false, false);
+  not_before_ = saturating_add(home().read_clock(), backoff_);
+  backoff_ = std::min(2 * backoff_, options_.most_backoff);
+  if (!waiting_.empty()) home().timers().arm(*this, not_before_);
+}
+
+void session_core::expired() noexcept {
+  if (current_ == nullptr && !closed_ && !waiting_.empty()) connect();
+}
+
+void session_core::line_gone(session_line& line) noexcept {
+  std::erase(lines_, &line);
+  delete &line;
+  if (lines_.empty() && closed_) over_.release();
+}
+
+void session_core::close() noexcept {
+  if (std::exchange(closed_, true)) return;
+  set(session_state::closed);
+  timer::cancel();
+  const auto why = cancelled(closed_text);
+  fail_waiting(why, /*also_patient=*/true, /*only_keyed=*/false);
+  while (!unary_out_.empty()) {
+    auto& item = unary_out_.pop_front();
+    std::exchange(item.attempt, nullptr)->abandon();
+    fail(item, why, /*may_have_run=*/true);
+  }
+  for (auto& [key, lane] : unary_lanes_) {
+    while (!lane.empty()) fail(lane.pop_front(), why, /*may_have_run=*/false);
+  }
+  if (lines_.empty()) return over_.release();
+  for (auto* line : std::vector{lines_}) line->cancel();
+}
+
+void session_core::close_later(std::shared_ptr<session_core> self) noexcept {
+  closer_.core = std::move(self);
+  if (!home().submit(closer_)) closer_.core.reset();
+}
+
+void session_core::closer::run() noexcept {
+  const auto kept = std::move(core);
+  kept->close();
+}
+
+// A server without sessions.
+
+void session_core::start_unary(session_item& item) noexcept {
+  item.at = session_item::place::unary;
+  item.attempt = nullptr;
+  const auto key = item.order().key;
+  if (key != 0) {
+    const auto [lane, idle] = unary_lanes_.try_emplace(key);
+    if (!idle) return lane->second.push_back(item);
+  }
+  begin_unary(item);
+}
+
+void session_core::begin_unary(session_item& item) noexcept {
+  const auto request = item.request();
+  const grpc::Slice slice{request.data(), request.size()};
+  status why;
+  auto* attempt = new unary_attempt{shared_from_this(), item};
+  if (attempt->begin(grpc::ByteBuffer{&slice, 1}, why)) return unary_out_.push_back(item);
+  const auto key = item.order().key;
+  fail(item, std::move(why), /*may_have_run=*/false);
+  if (key != 0) unary_ended(key);
+}
+
+void session_core::unary_ended(std::uint64_t key) noexcept {
+  const auto lane = unary_lanes_.find(key);
+  while (!lane->second.empty()) {
+    auto& item = lane->second.pop_front();
+    if (!item.order().gapless || !stopped_keys_.contains(key)) return begin_unary(item);
+    fail(item, aborted("a call before it of the same lane did not run"), /*may_have_run=*/false);
+  }
+  unary_lanes_.erase(lane);
+}
+
+}  // namespace weft::detail

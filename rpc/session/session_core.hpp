@@ -1,0 +1,109 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <semaphore>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+#include <weft/rpc/completion_queue.hpp>
+#include <weft/rpc/rpc_runtime.hpp>
+#include <weft/rpc/session.hpp>
+#include <weft/rpc/session/item_list.hpp>
+#include <weft/rpc/session/session_item.hpp>
+#include <weft/runtime/timer_wheel.hpp>
+#include <weft/runtime/work.hpp>
+
+namespace weft::detail {
+
+class session_line;
+
+/// The client's side of a session, on the polling worker: which stream there is, what waits for one, when to connect again,
+/// and unary calls for servers without sessions. Streams themselves are `session_line`s; two at most are alive, one of which
+/// only waits for its last answers.
+class session_core final : public session_outlet,
+                           public std::enable_shared_from_this<session_core>,
+                           outgoing_call,
+                           timer {
+ public:
+  session_core(std::shared_ptr<channel> to, session_options options);
+  ~session_core();
+
+  worker& home() noexcept override;
+  status start(session_item& item) noexcept override;
+  bool give_up(session_item& item) noexcept override;
+  void resume(std::uint64_t key) noexcept override;
+
+  const std::shared_ptr<channel>& to() const noexcept { return channel_; }
+  const session_options& options() const noexcept { return options_; }
+  session_state state() const noexcept { return state_.load(std::memory_order_relaxed); }
+
+  /// Everything ends. On the polling worker.
+  void close() noexcept;
+  /// From any thread, when close cannot be awaited.
+  void close_later(std::shared_ptr<session_core> self) noexcept;
+  /// No line is left: released once, after `close`.
+  std::binary_semaphore& over() noexcept { return over_; }
+
+  // What lines say.
+
+  void line_open(session_line& line) noexcept;
+  void window_opened(session_line& line) noexcept;
+  void returned(session_item& item) noexcept;
+  void line_goes(session_line& line) noexcept;
+  void gap(std::uint64_t key) noexcept { stopped_keys_.insert(key); }
+  /// The stream has ended. What was sent on it comes back as `unanswered`.
+  struct line_end {
+    status why;
+    item_list unanswered;
+    bool attached;     ///< It had worked.
+    bool not_run;      ///< Nothing that was sent on it has run.
+    bool no_sessions;  ///< The server does not know the method.
+  };
+  void line_ended(session_line& line, line_end end) noexcept;
+  /// Nothing refers to the line any more.
+  void line_gone(session_line& line) noexcept;
+
+ private:
+  friend unary_attempt;
+
+  struct closer final : work {
+    void run() noexcept override;
+    std::shared_ptr<session_core> core;
+  };
+
+  void set(session_state s) noexcept { state_.store(s, std::memory_order_relaxed); }
+  void connect() noexcept;
+  void wait_for_turn(session_item& item) noexcept;
+  void no_longer_waits(session_item& item) noexcept;
+  void send_waiting() noexcept;
+  void start_unary(session_item& item) noexcept;
+  void begin_unary(session_item& item) noexcept;
+  void unary_ended(std::uint64_t key) noexcept;
+  void fail(session_item& item, status why, bool may_have_run) noexcept;
+  void fail_waiting(const status& why, bool also_patient, bool only_keyed) noexcept;
+  void expired() noexcept override;
+  void cancel_for_shutdown() noexcept override { close(); }
+
+  const std::shared_ptr<channel> channel_;
+  const session_options options_;
+  std::atomic<session_state> state_{session_state::idle};
+  session_line* current_ = nullptr;
+  std::vector<session_line*> lines_;  // with the current one
+  item_list waiting_;
+  item_list returned_;       // while a stream says that it goes away
+  bool registered_ = false;  // at the queue, while something waits
+  bool closed_ = false;
+  bool unary_ = false;
+  status last_error_;
+  duration backoff_;
+  time_point not_before_ = time_point::min();
+  std::unordered_set<std::uint64_t> stopped_keys_;
+  // The keys that have a unary call out, and what waits for it.
+  std::unordered_map<std::uint64_t, item_list> unary_lanes_;
+  item_list unary_out_;
+  closer closer_;
+  std::binary_semaphore over_{0};
+};
+
+}  // namespace weft::detail

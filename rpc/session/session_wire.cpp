@@ -1,0 +1,328 @@
+#include <weft/rpc/session/session_wire.hpp>
+
+#include <grpcpp/support/slice.h>
+
+#include <algorithm>
+#include <cassert>
+#include <chrono>
+#include <utility>
+#include <weft/rpc/session/session_served_call.hpp>
+#include <weft/runtime/worker.hpp>
+
+namespace weft::detail {
+namespace {
+
+// A batch up to here is copied for gRPC, and its memory used again; of a larger one gRPC gets the memory.
+constexpr std::size_t copied_batch = 16U << 10U;
+
+grpc::ByteBuffer message_of(raw_bytes& batch) {
+  if (batch.size() <= copied_batch) {
+    const grpc::Slice slice{batch.data(), batch.size()};
+    return {&slice, 1};
+  }
+  auto* kept = new raw_bytes{std::exchange(batch, {})};
+  const grpc::Slice slice{const_cast<std::uint8_t*>(kept->data()), kept->size(),
+                          [](void* k) { delete static_cast<raw_bytes*>(k); }, kept};
+  return {&slice, 1};
+}
+
+// How long a call may take, as it is told: 0 would be no limit.
+std::uint64_t microseconds_until(time_point deadline, time_point now) noexcept {
+  if (deadline == never) return 0;
+  const auto left = std::chrono::duration_cast<std::chrono::microseconds>(deadline - now).count();
+  return left < 1 ? 1 : static_cast<std::uint64_t>(left);
+}
+
+std::string number(std::uint64_t n) { return std::to_string(n); }
+
+}  // namespace
+
+session_wire::session_wire(completion_queue& queue, strand& control, session_host& host,
+                           const session_limits& limits) noexcept
+    : queue_{queue}, control_{control}, host_{host}, limits_{limits} {}
+
+void session_wire::open(stream& s) {
+  stream_ = &s;
+  writer_.attach({session_version, session_version, limits_.window, limits_.batch_bytes});
+  will_write();
+  read();
+}
+
+void session_wire::read() {
+  void* tag = queue_.begin(read_);
+  if (tag == nullptr) {
+    broken_ = true;
+    return;
+  }
+  reading_ = true;
+  stream_->read(incoming_, tag);
+}
+
+void session_wire::have_read(bool ok) {
+  reading_ = false;
+  if (!ok || broken_) return host_.progressed();
+  grpc::Slice bytes;
+  if (!incoming_.TrySingleSlice(&bytes).ok() && !incoming_.DumpToSingleSlice(&bytes).ok()) {
+    violation_ = internal_error("session: a batch could not be read");
+  } else {
+    control_.home().read_clock();
+    violation_ = read_batch({reinterpret_cast<const char*>(bytes.begin()), bytes.size()}, *this);
+    if (violation_.ok() && !peer_attached_) violation_ = invalid_argument("session: the first batch has no attach");
+  }
+  if (!violation_.ok()) {
+    broken_ = true;
+    return host_.progressed();
+  }
+  read();
+  if (std::exchange(window_freed_, false)) host_.window_opened();
+}
+
+void session_wire::will_write() noexcept {
+  if (writing_ || flush_.queued || stream_ == nullptr) return;
+  flush_.queued = true;
+  control_.post(flush_);
+}
+
+void session_wire::write() {
+  if (writing_ || broken_ || writer_.empty()) return;
+  void* tag = queue_.begin(written_);
+  if (tag == nullptr) {
+    broken_ = true;
+    return;
+  }
+  writing_ = true;
+  auto batch = writer_.next();
+  const auto message = message_of(batch);
+  writer_.reuse(std::move(batch));
+  stream_->write(message, tag);
+  queue_.may_have_kicked();
+}
+
+void session_wire::have_written(bool ok) {
+  writing_ = false;
+  if (ok) {
+    write();
+  } else {
+    broken_ = true;
+  }
+  host_.progressed();
+}
+
+// Calls of this side.
+
+bool session_wire::takes(const session_item& item) const noexcept {
+  if (stream_ == nullptr || broken_ || peer_goes_ || sent_.size() >= peer_window_.calls) return false;
+  return sent_.size() == 0 || sent_bytes_ + item.request().size() <= peer_window_.bytes;
+}
+
+std::uint32_t session_wire::number_of(const method_info& method, std::string_view& path) {
+  auto& known = numbers_[&method];
+  if (known.first == method.path) return known.second;
+  const auto next = static_cast<std::uint32_t>(numbers_named_++);
+  path = method.path;
+  known = {method.path, next};
+  return next;
+}
+
+status session_wire::send(session_item& item) noexcept {
+  const auto* extras = item.extras();
+  const auto* sent = extras != nullptr && !extras->sent.empty() ? &extras->sent : nullptr;
+  const auto request = item.request();
+  constexpr std::size_t most_of_frame = 256;  // beside path, request and metadata
+  call_frame c;
+  c.id = last_id_ + 1;
+  c.request = request;
+  c.limit_us = microseconds_until(item.deadline(), control_.home().now());
+  c.key = item.order().key;
+  c.gapless = item.order().gapless;
+  if (request.size() + most_of_frame > peer_batch_bytes_ || sent != nullptr) {
+    c.path = item.method().path;
+    const auto bytes = batch_writer::size_of(c, sent);
+    if (bytes > peer_batch_bytes_) {
+      return resource_exhausted(std::string{item.method().path} + ": the request has " + number(bytes) +
+                                " bytes, and the other side takes " + number(peer_batch_bytes_));
+    }
+    c.path = {};
+  }
+  if (numbers_named_ == most_methods && !numbers_.contains(&item.method())) {
+    return resource_exhausted("session: " + number(most_methods) + " methods have been called on it");
+  }
+  c.method = number_of(item.method(), c.path);
+  item.id = ++last_id_;
+  item.at = session_item::place::sent;
+  item.wire = this;
+  sent_.insert(item.id, {&item, request.size()});
+  sent_bytes_ += request.size();
+  writer_.call(c, sent);
+  will_write();
+  return {};
+}
+
+void session_wire::cancel(session_item& item) noexcept {
+  sent_.find(item.id)->item = nullptr;
+  if (broken_) return;
+  writer_.cancel(item.id);
+  will_write();
+}
+
+void session_wire::forget(std::uint64_t key) {
+  if (broken_) return;
+  writer_.forget(key);
+  will_write();
+}
+
+session_item* session_wire::take_sent() noexcept {
+  std::vector<session_item*> items;
+  sent_.for_each([&](std::uint64_t, const sent_call& s) {
+    if (s.item != nullptr) items.push_back(s.item);
+  });
+  std::ranges::sort(items, {}, &session_item::id);
+  session_item* first = nullptr;
+  for (auto at = items.rbegin(); at != items.rend(); ++at) first = ((*at)->next = first, *at);
+  sent_ = {};
+  sent_bytes_ = 0;
+  return first;
+}
+
+// The other side's calls.
+
+void session_wire::stop_serving(const status& why) noexcept {
+  std::vector<session_served_call*> all;
+  serving_.for_each([&](std::uint64_t, session_served_call* c) { all.push_back(c); });
+  for (auto* c : all) c->give_up(why);
+}
+
+void session_wire::go_away() {
+  if (std::exchange(goes_, true) || broken_ || stream_ == nullptr) return;
+  last_begun_ = last_served_;
+  writer_.go_away(last_begun_);
+  will_write();
+}
+
+void session_wire::answered(session_served_call& c, bool ran) noexcept {
+  session_served_call* taken = nullptr;
+  serving_.take(c.id(), taken);
+  serving_bytes_ -= c.bytes();
+  if (c.gapless() && !ran) gaps_.insert(c.key());
+  if (!broken_) will_write();
+}
+
+// What a batch has.
+
+status session_wire::got_attach(const attach_frame& a) {
+  if (peer_attached_) return invalid_argument("session: attach came twice");
+  if (a.oldest_version > session_version || a.newest_version < session_version) {
+    return failed_precondition("session: the other side speaks versions " + number(a.oldest_version) + " to " +
+                               number(a.newest_version) + ", this one " + number(session_version));
+  }
+  peer_attached_ = true;
+  peer_window_ = a.window;
+  if (a.batch_bytes != 0) peer_batch_bytes_ = a.batch_bytes;
+  window_freed_ = true;
+  return {};
+}
+
+status session_wire::got_window(const session_window& w) {
+  peer_window_ = w;
+  window_freed_ = true;
+  return {};
+}
+
+status session_wire::got_forget(std::uint64_t key) {
+  gaps_.erase(key);
+  return {};
+}
+
+status session_wire::keeps_rules(const call_frame& c) {
+  if (!peer_attached_) return invalid_argument("session: a call came before attach");
+  if (c.id <= last_served_) {
+    return invalid_argument("session: call " + number(c.id) + " came after call " + number(last_served_));
+  }
+  const auto calls = std::max(limits_.window.calls, first_window.calls);
+  const auto bytes = std::max(limits_.window.bytes, first_window.bytes);
+  if (serving_.size() >= calls) {
+    return resource_exhausted("session: call " + number(c.id) + " is beyond the window of " + number(calls) + " calls");
+  }
+  if (serving_.size() != 0 && serving_bytes_ + c.request.size() > bytes) {
+    return resource_exhausted("session: call " + number(c.id) + " is beyond the window of " + number(bytes) + " bytes");
+  }
+  if (!c.path.empty()) {
+    if (c.method != methods_.size() || methods_.size() == most_methods) {
+      return invalid_argument("session: call " + number(c.id) + " names method " + number(c.method) +
+                              ", and the next is " + number(methods_.size()));
+    }
+    methods_.push_back({std::string{c.path}, host_.find(c.path)});
+  } else if (c.method >= methods_.size()) {
+    return invalid_argument("session: call " + number(c.id) + " is of method " + number(c.method) +
+                            ", which has not been named");
+  }
+  return {};
+}
+
+status session_wire::got_call(const call_frame& c) {
+  if (auto s = keeps_rules(c); !s.ok()) return s;
+  last_served_ = c.id;
+  if (goes_) return {};  // its caller knows
+  const auto refuse = [&](const status& why) {
+    writer_.error(c.id, why, /*not_run=*/true, nullptr, nullptr);
+    if (c.gapless) gaps_.insert(c.key);
+    will_write();
+  };
+  const auto& method = methods_[c.method];
+  if (method.offer.service == nullptr) {
+    host_.count_unimplemented();
+    refuse(unimplemented("no method " + method.path));
+  } else if (c.gapless && gaps_.contains(c.key)) {
+    refuse(aborted("a call before it of the same order did not run"));
+  } else if (writer_.waiting() > limits_.reply_bytes) {
+    refuse(resource_exhausted("session: " + number(writer_.waiting()) + " bytes of replies wait to be read"));
+  } else {
+    auto* served = new session_served_call{*this, c, method.offer};
+    serving_.insert(c.id, served);
+    serving_bytes_ += c.request.size();
+    served->begin(c, control_.home().now());
+  }
+  return {};
+}
+
+status session_wire::got_reply(const reply_frame& r) {
+  sent_call sent;
+  if (!sent_.take(r.id, sent))
+    return invalid_argument("session: an answer to call " + number(r.id) + ", which is not out");
+  sent_bytes_ -= sent.bytes;
+  window_freed_ = true;
+  if (sent.item == nullptr) return {};
+  if (r.not_run && sent.item->order().gapless) host_.gap(sent.item->order().key);
+  sent.item->answered(r);
+  return {};
+}
+
+status session_wire::got_cancel(std::uint64_t id) {
+  if (auto* served = serving_.find(id)) (*served)->give_up(weft::cancelled("the caller has gone"));
+  return {};
+}
+
+status session_wire::got_ping(std::uint64_t n) {
+  writer_.pong(n);
+  will_write();
+  return {};
+}
+
+status session_wire::got_go_away(std::uint64_t last_id) {
+  peer_goes_ = true;
+  std::vector<std::pair<std::uint64_t, sent_call>> beyond;
+  sent_.for_each([&](std::uint64_t id, const sent_call& s) {
+    if (id > last_id) beyond.emplace_back(id, s);
+  });
+  std::ranges::sort(beyond, {}, [](const auto& b) { return b.first; });
+  for (const auto& [id, call] : beyond) {
+    sent_call taken;
+    sent_.take(id, taken);
+    sent_bytes_ -= call.bytes;
+    if (call.item != nullptr) host_.returned(*call.item);
+  }
+  host_.peer_goes_away();
+  return {};
+}
+
+}  // namespace weft::detail

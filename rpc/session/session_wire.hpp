@@ -1,0 +1,224 @@
+#pragma once
+#include <grpcpp/support/byte_buffer.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+#include <weft/rpc/completion_queue.hpp>
+#include <weft/rpc/session/batch_reader.hpp>
+#include <weft/rpc/session/batch_writer.hpp>
+#include <weft/rpc/session/id_table.hpp>
+#include <weft/rpc/session/session_item.hpp>
+#include <weft/runtime/strand.hpp>
+
+namespace weft {
+
+class rpc_service;
+struct served_method;
+
+namespace detail {
+
+class session_served_call;
+class server_origin;
+
+/// What one end of a session takes, and what it serves there.
+class session_host {
+ public:
+  struct offer {
+    rpc_service* service = nullptr;  ///< Null: no such method.
+    const served_method* method = nullptr;
+  };
+  virtual offer find(std::string_view path) noexcept = 0;
+  /// Before a call's request is decoded; `left` once for each, whatever it said.
+  virtual status admit(server_origin& call, const char* path) = 0;
+  virtual void left(server_origin& call) noexcept = 0;
+  /// The connection's.
+  virtual const grpc::ServerContext* stream_context() const noexcept = 0;
+  virtual std::string stream_peer() const = 0;
+  /// Metadata that came with the stream.
+  virtual metadata stream_metadata() const = 0;
+  /// For calls back: a session_outlet, or null.
+  virtual std::shared_ptr<session_outlet> outlet_back() = 0;
+  virtual void count_malformed() noexcept = 0;
+  virtual void count_unimplemented() noexcept = 0;
+
+  // What the wire has to tell.
+
+  /// More calls may be sent than before.
+  virtual void window_opened() noexcept = 0;
+  /// A call of a key without gaps did not run.
+  virtual void gap(std::uint64_t key) noexcept = 0;
+  /// A call that was sent is surely not run, because the other side is going away; the host's again.
+  virtual void returned(session_item& item) noexcept = 0;
+  /// The other side begins nothing new.
+  virtual void peer_goes_away() noexcept = 0;
+  /// A reading or writing operation has ended, or a call that was served: the stream may be able to end now.
+  virtual void progressed() noexcept = 0;
+
+ protected:
+  ~session_host() = default;
+};
+
+struct session_limits {
+  session_window window;                            ///< Calls that are served at once, and the bytes of their requests.
+  std::uint64_t batch_bytes = default_batch_bytes;  ///< The largest batch that is taken.
+  std::size_t reply_bytes = 16U << 20U;  ///< Calls are refused while so many bytes of replies wait to be written.
+  duration longest = duration::max();    ///< Handlers are stopped after it.
+};
+
+/// One stream of a session, at either end: encodes what is to be said, writes it a batch at a time, reads batches, keeps the
+/// rules of session.proto, and knows the calls that are out in both directions. On the polling worker.
+///
+/// What is said waits until what runs on this worker now has had its turn, so that calls made by many tasks leave together;
+/// and while a batch is being written, what comes waits for the next one.
+class session_wire : batch_parts {
+ public:
+  session_wire(completion_queue& queue, strand& control, session_host& host, const session_limits& limits) noexcept;
+  session_wire(const session_wire&) = delete;
+  session_wire& operator=(const session_wire&) = delete;
+
+  /// gRPC's side of the stream.
+  class stream {
+   public:
+    virtual void read(grpc::ByteBuffer& into, void* tag) = 0;
+    virtual void write(const grpc::ByteBuffer& message, void* tag) = 0;
+
+   protected:
+    ~stream() = default;
+  };
+  /// The stream is there: says `attach`, and reads. Once.
+  void open(stream& s);
+  bool opened() const noexcept { return stream_ != nullptr; }
+
+  // Calls of this side.
+
+  /// The window has room for it, and the other side takes calls.
+  bool takes(const session_item& item) const noexcept;
+  /// Requires: takes(item). RESOURCE_EXHAUSTED when it is larger than what the other side reads.
+  status send(session_item& item) noexcept;
+  /// It was sent: the handler is stopped, the item is the host's again.
+  void cancel(session_item& item) noexcept;
+  /// The order of a key without gaps begins anew.
+  void forget(std::uint64_t key);
+  std::size_t sent() const noexcept { return sent_.size(); }
+  /// All that were sent and are not answered, in the order of their ids; they are the host's again.
+  session_item* take_sent() noexcept;
+
+  // The other side's calls.
+
+  std::size_t serving() const noexcept { return serving_.size(); }
+  /// Stops their handlers.
+  void stop_serving(const status& why) noexcept;
+  /// No call that comes from now on is begun.
+  void go_away();
+
+  // The stream's end.
+
+  bool reads() const noexcept { return reading_; }
+  bool writes() const noexcept { return writing_; }
+  /// Nothing is left to be written.
+  bool written() const noexcept { return !writing_ && writer_.empty(); }
+  /// The other side broke a rule: what it was. Ok otherwise.
+  const status& violation() const noexcept { return violation_; }
+  /// What is still to be said is dropped.
+  void break_off() noexcept { broken_ = true; }
+  /// Something of it is out: a tag, a turn, a call that is served.
+  bool busy() const noexcept { return reading_ || writing_ || flush_.queued || lives_ != 0; }
+  bool peer_attached() const noexcept { return peer_attached_; }
+
+ private:
+  friend session_served_call;
+
+  template <void (session_wire::*Then)(bool)>
+  struct step final : operation {
+    explicit step(session_wire& w) noexcept : wire{w} {}
+    void on_event(bool ok) noexcept override { (wire.*Then)(ok); }
+    session_wire& wire;
+  };
+  struct flush final : work {
+    explicit flush(session_wire& w) noexcept : wire{w} {}
+    void run() noexcept override {
+      queued = false;
+      wire.write();
+      if (wire.broken_) wire.host_.progressed();
+    }
+    work_label label() const noexcept override { return {"", "session write"}; }
+    session_wire& wire;
+    bool queued = false;
+  };
+  struct sent_call {
+    session_item* item = nullptr;  // null: nobody waits for it any more
+    std::size_t bytes = 0;
+  };
+  struct named_method {
+    std::string path;
+    session_host::offer offer;
+  };
+
+  void read();
+  void have_read(bool ok);
+  void write();
+  void have_written(bool ok);
+  void will_write() noexcept;
+
+  status got_attach(const attach_frame& a) override;
+  status got_window(const session_window& w) override;
+  status got_forget(std::uint64_t key) override;
+  status got_call(const call_frame& c) override;
+  status got_reply(const reply_frame& r) override;
+  status got_cancel(std::uint64_t id) override;
+  status got_ping(std::uint64_t number) override;
+  status got_pong(std::uint64_t) override { return {}; }
+  status got_go_away(std::uint64_t last_id) override;
+
+  status keeps_rules(const call_frame& c);
+  void answered(session_served_call& c, bool ran) noexcept;
+  std::uint32_t number_of(const method_info& method, std::string_view& path);
+
+  completion_queue& queue_;
+  strand& control_;
+  session_host& host_;
+  const session_limits limits_;
+  stream* stream_ = nullptr;
+
+  batch_writer writer_;
+  grpc::ByteBuffer incoming_;
+  step<&session_wire::have_read> read_{*this};
+  step<&session_wire::have_written> written_{*this};
+  flush flush_{*this};
+  bool reading_ = false;
+  bool writing_ = false;
+  bool broken_ = false;
+  status violation_;
+
+  // This side's calls.
+  session_window peer_window_ = first_window;
+  std::uint64_t peer_batch_bytes_ = default_batch_bytes;
+  bool peer_attached_ = false;
+  bool peer_goes_ = false;
+  std::uint64_t last_id_ = 0;
+  id_table<sent_call> sent_;
+  std::size_t sent_bytes_ = 0;
+  bool window_freed_ = false;
+  std::unordered_map<const method_info*, std::pair<std::string, std::uint32_t>> numbers_;
+  std::uint32_t numbers_named_ = 0;
+
+  // The other side's.
+  std::vector<named_method> methods_;
+  std::uint64_t last_served_ = 0;
+  std::uint64_t last_begun_ = 0;  // no later one is begun, once this side goes away
+  bool goes_ = false;
+  id_table<session_served_call*> serving_;
+  std::size_t serving_bytes_ = 0;
+  std::size_t lives_ = 0;  // calls that were served and are not gone
+  std::unordered_set<std::uint64_t> gaps_;
+};
+
+}  // namespace detail
+}  // namespace weft

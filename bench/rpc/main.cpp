@@ -13,6 +13,7 @@ struct suite {
 
 constexpr suite suites[] = {
     {"unary", weft::bench::run_unary, "what does a unary call cost, beside a raw completion queue?"},
+    {"session", weft::bench::run_session, "what does a call over a session cost, beside unary calls and bare streams?"},
     {"in_flight", weft::bench::run_in_flight, "do 10,000 calls in flight disturb a ticker on the same strand?"},
     {"flood", weft::bench::run_flood, "what does a service wait beside one that gets ten times its load?"},
 };

@@ -9,6 +9,9 @@ namespace weft::bench {
 /// What does a unary call cost, beside the same by hand on gRPC's completion queue?
 int run_unary(std::span<char* const> arguments);
 
+/// What does a call over a session cost, beside unary calls and streams by hand?
+int run_session(std::span<char* const> arguments);
+
 /// Do 10,000 calls in flight from one thread keep a ticker on the same strand from its time? (R1)
 int run_in_flight(std::span<char* const> arguments);
 

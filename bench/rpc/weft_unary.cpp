@@ -3,7 +3,9 @@
 #include <stdexcept>
 #include <tuple>
 #include <utility>
+#include <vector>
 #include <weft/rpc/rpc_runtime.hpp>
+#include <weft/rpc/session.hpp>
 #include <weft/runtime/ok.hpp>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/sleep.hpp>
@@ -54,12 +56,14 @@ task<> caller(Echo::client client, const EchoRequest& request, duration deadline
   }
 }
 
-task<> callers(Echo::client client, int outstanding, std::size_t payload, duration deadline, closed_loop* loop,
-               scope& s) {
+task<> callers(std::vector<Echo::client> clients, int outstanding, std::size_t payload, duration deadline,
+               closed_loop* loop, scope& s) {
   EchoRequest request;
   request.set_payload(std::string(payload, 'x'));
   std::vector<started<void>> all;
-  for (int i = 0; i < outstanding; ++i) all.push_back(s.start(caller(client, request, deadline, *loop)));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(outstanding); ++i) {
+    all.push_back(s.start(caller(clients[i % clients.size()], request, deadline, *loop)));
+  }
   for (auto& one : all) co_await std::move(one);
 }
 
@@ -86,12 +90,18 @@ run_result call_weft(const std::string& target, int outstanding, std::size_t pay
     options.keepalive = duration::zero();
   }
   peer to{rt, target, options};
-  Echo::client client{to};
+  weft::session session{to};
+  std::vector<Echo::client> clients;
+  if (setup.session) {
+    for (std::uint64_t key = 1; key <= 64; ++key) clients.emplace_back(session.ordered(key));
+  } else {
+    clients.emplace_back(to);
+  }
   EchoRequest hello;
-  const auto first = sync_wait(rt, as_task(client.Say(hello, within{deadline})));  // connects
+  const auto first = sync_wait(rt, as_task(clients.front().Say(hello, within{deadline})));  // connects
   if (!first.ok()) return {.errors = 1, .error = first.status().to_string()};
   closed_loop loop{load};
-  sync_wait(rt, with_scope(&callers, client, outstanding, payload, deadline, &loop));
+  sync_wait(rt, with_scope(&callers, std::move(clients), outstanding, payload, deadline, &loop));
   return loop.result();
 }
 

@@ -14,7 +14,8 @@ struct weft_setup {
   /// False: gRPC's own channel arguments and process settings, to compare the wrapper alone.
   bool weft_defaults = true;
   duration spin{0};
-  duration delay{0};  ///< The server's, before it answers.
+  duration delay{0};     ///< The server's, before it answers.
+  bool session = false;  ///< Over a session, each caller's calls with one of 64 keys, instead of unary.
 };
 
 /// Listens on a free port until the parent lets go.

@@ -1,13 +1,14 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace weft::detail {
 
-/// What belongs to a number, for numbers that grow and are taken out in nearly the same order: open addressing with linear
-/// probing, where a number's own place is its low bits, so that numbers in a row lie in a row. 0 is no number.
+/// What belongs to a number, for numbers that come in growing order, a few of which stay for long: a number's place is its
+/// low bits. One whose place is taken by such an old number goes to a map beside. 0 is no number.
 template <class T>
 class id_table {
  public:
@@ -22,26 +23,36 @@ class id_table {
 
   /// Null when it is not there. Until the next change.
   T* find(std::uint64_t id) noexcept {
-    const auto at = index_of(id);
-    return at == nowhere ? nullptr : &places_[at].value;
+    if (size_ == 0 || id == 0) return nullptr;
+    auto& own = places_[id & mask()];
+    if (own.id == id) return &own.value;
+    if (crowded_.empty()) return nullptr;
+    const auto found = crowded_.find(id);
+    return found == crowded_.end() ? nullptr : &found->second;
   }
 
   /// False when it is not there.
   bool take(std::uint64_t id, T& out) noexcept {
-    const auto at = index_of(id);
-    if (at == nowhere) return false;
-    out = std::move(places_[at].value);
-    close_gap(at);
+    auto* found = find(id);
+    if (found == nullptr) return false;
+    out = std::move(*found);
+    auto& own = places_[id & mask()];
+    if (own.id == id) {
+      own.id = 0;
+    } else {
+      crowded_.erase(id);
+    }
     --size_;
     return true;
   }
 
-  /// Calls `f(id, value)` for each; nothing may change meanwhile.
+  /// Calls `f(id, value)` for each, in no order; nothing may change meanwhile.
   template <class F>
   void for_each(F f) {
     for (auto& p : places_) {
       if (p.id != 0) f(p.id, p.value);
     }
+    for (auto& [id, value] : crowded_) f(id, value);
   }
 
  private:
@@ -49,20 +60,15 @@ class id_table {
     std::uint64_t id = 0;
     T value{};
   };
-  static constexpr std::size_t nowhere = ~std::size_t{0};
   std::size_t mask() const noexcept { return places_.size() - 1; }
 
-  std::size_t index_of(std::uint64_t id) const noexcept {
-    if (size_ == 0 || id == 0) return nowhere;
-    for (auto at = id & mask();; at = (at + 1) & mask()) {
-      if (places_[at].id == id) return at;
-      if (places_[at].id == 0) return nowhere;
+  void put(std::uint64_t id, T value) {
+    auto& own = places_[id & mask()];
+    if (own.id == 0) {
+      own = {id, std::move(value)};
+    } else {
+      crowded_.emplace(id, std::move(value));
     }
-  }
-  void put(std::uint64_t id, T value) noexcept {
-    auto at = id & mask();
-    while (places_[at].id != 0) at = (at + 1) & mask();
-    places_[at] = {id, std::move(value)};
   }
   void grow() {
     constexpr std::size_t least = 16;
@@ -70,20 +76,11 @@ class id_table {
     for (auto& p : old) {
       if (p.id != 0) put(p.id, std::move(p.value));
     }
-  }
-  // What stands behind the gap and would have been put there or before moves up (Knuth, volume 3, algorithm 6.4 R).
-  void close_gap(std::size_t gap) noexcept {
-    for (auto at = (gap + 1) & mask(); places_[at].id != 0; at = (at + 1) & mask()) {
-      const auto home = places_[at].id & mask();
-      const auto distance = (at - home) & mask();
-      if (distance < ((at - gap) & mask())) continue;
-      places_[gap] = std::move(places_[at]);
-      gap = at;
-    }
-    places_[gap] = {};
+    for (auto& [id, value] : std::exchange(crowded_, {})) put(id, std::move(value));
   }
 
   std::vector<place> places_;
+  std::unordered_map<std::uint64_t, T> crowded_;
   std::size_t size_ = 0;
 };
 

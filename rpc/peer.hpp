@@ -14,7 +14,9 @@
 namespace weft {
 
 class rpc_runtime;
+class session;
 struct method_info;
+struct session_options;
 
 namespace detail {
 class channel;
@@ -52,6 +54,10 @@ class peer {
   ~peer();
   peer(const peer&) = delete;
   peer& operator=(const peer&) = delete;
+
+  /// Many calls on one stream, in order: see rpc/session.hpp.
+  weft::session session();
+  weft::session session(session_options options);
 
   const std::string& address() const noexcept { return address_; }
   /// Ok, or INVALID_ARGUMENT with what is wrong with its address or options (a file of `tls`, plain text that would leave the

@@ -52,7 +52,7 @@ status server::state::start() {
       methods_.push_back({s, &entry, index, {}});
     }
   }
-  attach_index_ = bytes_.add_streaming(detail::attach_path);
+  if (server_.options_.sessions) attach_index_ = bytes_.add_streaming(detail::attach_path);
   builder.RegisterService(&bytes_);
   builder.RegisterAsyncGenericService(&generic_);
   grpc_ = builder.BuildAndStart();
@@ -165,7 +165,7 @@ void server::state::arm_unknown() {
 }
 
 void server::state::arm_session() {
-  if (!stopping_) (new incoming_session{*this})->arm();
+  if (!stopping_ && server_.options_.sessions) (new incoming_session{*this})->arm();
 }
 
 // 1. Nothing is accepted any more, the worker is told to arm nothing more, and sessions that they begin no further call.

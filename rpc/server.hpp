@@ -39,6 +39,8 @@ struct server_options {
   std::size_t running_per_peer = 0;
   /// Calls in progress on one connection; further ones wait at the client.
   int streams_per_connection = 20'000;
+  /// Clients may call over sessions (rpc/session.hpp); otherwise theirs get unary calls.
+  bool sessions = true;
   /// Of a session: calls that it may have out, the bytes of their requests, and the bytes of replies that wait to be read by
   /// its client; while there are more, further calls are RESOURCE_EXHAUSTED.
   std::size_t session_calls = 8'192;

@@ -54,11 +54,15 @@ std::string_view to_string(session_state s) noexcept {
 }
 
 void session_lane::resume() const {
+  if (!order_.gapless) return;
   auto* here = worker::current();
   if (here == &to_->home()) return to_->resume(order_.key);
   auto* message = new resumption{to_, order_.key};
   if (!to_->home().submit(*message)) delete message;
 }
+
+session peer::session() { return weft::session{*this}; }
+session peer::session(session_options options) { return weft::session{*this, std::move(options)}; }
 
 session::session(peer& to, session_options options)
     : core_{std::make_shared<detail::session_core>(to.shared_channel(), std::move(options))} {}

@@ -61,6 +61,9 @@ class call_operation : public pooled {
   /// After it was settled: false when the method surely did not run.
   virtual bool may_have_run() const noexcept { return departed_; }
 
+  /// After it was settled: true when the method surely began.
+  virtual bool has_run() const noexcept { return early_.ok() && may_have_run(); }
+
   bool begun() const noexcept { return begun_; }
   bool settled() const noexcept { return settled_; }
   void tell(call_listener& l) noexcept { listener_ = &l; }

@@ -69,10 +69,17 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
 
   const char* name() const noexcept override { return this->method(); }
   call_extras& extras() override { return this->extras_here(); }
-  // While it is away the refusal is the service's.
+  // On one worker the stage tells: who waits in the mailbox without a caller is never run. On two, while it is away, both
+  // the stage and the refusal are the service's.
   bool may_have_run() const noexcept override {
-    return call_of<R>::may_have_run() && (!this->early().ok() || refusal_.ok());
+    if (!call_of<R>::may_have_run()) return false;
+    return same_worker() ? ran_here() : !this->early().ok() || refusal_.ok();
   }
+  bool has_run() const noexcept override {
+    if (!call_of<R>::may_have_run()) return false;
+    return same_worker() ? ran_here() : this->early().ok() && refusal_.ok();
+  }
+  bool ran_here() const noexcept { return refusal_.ok() && this->at() != service_call::stage::mailbox; }
   const context* blocked_by() const noexcept override {
     return same_worker() && this->begun() && !this->settled() ? this->to().blocker_of(*this) : nullptr;
   }

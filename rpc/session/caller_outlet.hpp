@@ -38,7 +38,8 @@ class caller_outlet final : public session_outlet {
     return false;
   }
   void resume(std::uint64_t key) noexcept override {
-    if (stopped_keys_.erase(key) != 0 && wire_ != nullptr) wire_->forget(key);
+    stopped_keys_.erase(key);
+    if (wire_ != nullptr) wire_->forget(key);
   }
 
   void gap(std::uint64_t key) noexcept { stopped_keys_.insert(key); }

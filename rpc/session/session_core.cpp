@@ -88,8 +88,8 @@ bool session_core::give_up(session_item& item) noexcept {
 }
 
 void session_core::resume(std::uint64_t key) noexcept {
-  if (stopped_keys_.erase(key) == 0 || current_ == nullptr || !current_->wire().opened()) return;
-  current_->wire().forget(key);
+  stopped_keys_.erase(key);
+  if (current_ != nullptr && current_->wire().opened()) current_->wire().forget(key);
 }
 
 void session_core::fail(session_item& item, status why, bool may_have_run) noexcept {

@@ -1,10 +1,14 @@
 #pragma once
 #include <google/protobuf/message_lite.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <weft/rpc/bytes.hpp>
 #include <weft/rpc/rpc_service.hpp>
 #include <weft/rpc/server_origin.hpp>
@@ -17,36 +21,53 @@ namespace weft::detail {
 class session_served_call final : call_listener, public server_origin, reply_sink, public pooled {
  public:
   session_served_call(session_wire& wire, const call_frame& c, const session_host::offer& offer)
-      : wire_{wire}, offer_{offer}, id_{c.id}, key_{c.key}, bytes_{c.request.size()}, gapless_{c.gapless} {
+      : wire_{wire},
+        offer_{offer},
+        id_{c.id},
+        key_{c.key},
+        bytes_{c.request.size()},
+        deadline_{saturating_add(wire.control_.home().now(), limit_of(c, wire.limits_.longest))},
+        gapless_{c.gapless} {
     if (c.metadata.any) own_metadata_ = read_entries(c.metadata);
     ++wire_.lives_;
   }
 
-  /// May destroy *this.
-  void begin(const call_frame& c, time_point now) noexcept {
+  /// Hands it to its service, now or, when it has a predecessor, later. May destroy *this.
+  void begin(std::string_view request) noexcept {
+    admitted_ = true;
     if (auto s = wire_.host_.admit(*this, offer_.method->info->path); !s.ok()) return refuse(s);
-    auto accepted = accept(*offer_.method, *offer_.service, *this, c.request);
+    auto accepted = accept(*offer_.method, *offer_.service, *this, request);
     if (!accepted.ok()) {
       wire_.host_.count_malformed();
       return refuse(accepted.status());
     }
     call_ = std::move(*accepted);
     ++parts_left_;
-    const auto longest = wire_.limits_.longest;
-    constexpr auto most = static_cast<std::uint64_t>(std::chrono::microseconds::max().count() / 1'000'000);
-    const auto limit = c.limit_us == 0 || c.limit_us > most
-                           ? longest
-                           : std::min<duration>(std::chrono::microseconds{c.limit_us}, longest);
-    call_->begin(wire_.control_.home(), saturating_add(now, limit));
+    call_->begin(wire_.control_.home(), deadline_);
     if (call_->settled()) {
       completed();
     } else {
       call_->tell(*this);
     }
   }
+  /// It has a predecessor.
+  void keep(std::string_view request) { kept_ = request; }
+  void begin_kept() noexcept {
+    const auto request = std::exchange(kept_, {});
+    begin(request);
+  }
   /// It is not answered yet.
   void give_up(status why) noexcept {
-    if (call_) call_->give_up(std::move(why));  // ends in `completed`
+    if (call_) {
+      call_->give_up(std::move(why));  // ends in `completed`
+    } else {
+      refuse(why);
+    }
+  }
+  /// It is answered without having been begun. May destroy *this.
+  void refuse(const status& why) noexcept {
+    say(why, /*not_run=*/true, nullptr);
+    answered(/*gap=*/true);
   }
 
   std::uint64_t id() const noexcept { return id_; }
@@ -55,12 +76,18 @@ class session_served_call final : call_listener, public server_origin, reply_sin
   bool gapless() const noexcept { return gapless_; }
 
  private:
+  static duration limit_of(const call_frame& c, duration longest) noexcept {
+    constexpr auto most = static_cast<std::uint64_t>(std::chrono::microseconds::max().count() / 1'000'000);
+    if (c.limit_us == 0 || c.limit_us > most) return longest;
+    return std::min<duration>(std::chrono::microseconds{c.limit_us}, longest);
+  }
+
   void completed() noexcept override {
     const auto outcome = offer_.method->take(*call_, *this);
-    const bool ran = call_->may_have_run();
-    if (!outcome.ok()) say(outcome, !ran, call_->arrived_extras());
+    const bool gap = !call_->has_run();  // or so it may be
+    if (!outcome.ok()) say(outcome, !call_->may_have_run(), call_->arrived_extras());
     call_.reset();
-    answered(ran);
+    answered(gap);
   }
   // The reply, into the batch that is written next.
   status put(const google::protobuf::MessageLite& reply) override {
@@ -78,24 +105,20 @@ class session_served_call final : call_listener, public server_origin, reply_sin
     reply.SerializeWithCachedSizesToArray(wire_.writer_.reply(id_, bytes, headers, trailers));
     return {};
   }
-  void refuse(const status& why) noexcept {
-    say(why, /*not_run=*/true, nullptr);
-    answered(/*ran=*/false);
-  }
   void say(const status& why, bool not_run, const call_extras* extras) {
     if (wire_.broken_) return;
     wire_.writer_.error(id_, why, not_run, extras != nullptr ? &extras->headers : nullptr,
                         extras != nullptr ? &extras->trailers : nullptr);
   }
-  void answered(bool ran) noexcept {
-    wire_.answered(*this, ran);
+  void answered(bool gap) noexcept {
+    wire_.answered(*this, gap);
     part_ended();
   }
   void call_gone() noexcept override { part_ended(); }
   void part_ended() noexcept {
     if (--parts_left_ != 0) return;
     auto& wire = wire_;
-    wire.host_.left(*this);
+    if (admitted_) wire.host_.left(*this);
     --wire.lives_;
     delete this;
     wire.host_.progressed();
@@ -119,7 +142,10 @@ class session_served_call final : call_listener, public server_origin, reply_sin
   const std::uint64_t id_;
   const std::uint64_t key_;
   const std::size_t bytes_;
+  const time_point deadline_;
   const bool gapless_;
+  bool admitted_ = false;  // it was counted
+  std::string kept_;       // the request, while it has a predecessor
   int parts_left_ = 1;
   call_holder call_;
   metadata own_metadata_;

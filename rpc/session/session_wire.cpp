@@ -15,6 +15,8 @@ namespace {
 // A batch up to here is copied for gRPC, and its memory used again; of a larger one gRPC gets the memory.
 constexpr std::size_t copied_batch = 16U << 10U;
 
+const char* const gap_text = "a call before it of the same lane did not run";
+
 grpc::ByteBuffer message_of(raw_bytes& batch) {
   if (batch.size() <= copied_batch) {
     const grpc::Slice slice{batch.data(), batch.size()};
@@ -51,6 +53,7 @@ void session_wire::open(stream& s) {
 void session_wire::read() {
   void* tag = queue_.begin(read_);
   if (tag == nullptr) {
+    reading_ = false;
     broken_ = true;
     return;
   }
@@ -58,9 +61,12 @@ void session_wire::read() {
   stream_->read(incoming_, tag);
 }
 
+// It counts as reading until what has come is taken apart: what that ends must not take the stream for ended.
 void session_wire::have_read(bool ok) {
-  reading_ = false;
-  if (!ok || broken_) return host_.progressed();
+  if (!ok || broken_) {
+    reading_ = false;
+    return host_.progressed();
+  }
   grpc::Slice bytes;
   if (!incoming_.TrySingleSlice(&bytes).ok() && !incoming_.DumpToSingleSlice(&bytes).ok()) {
     violation_ = internal_error("session: a batch could not be read");
@@ -70,6 +76,7 @@ void session_wire::have_read(bool ok) {
     if (violation_.ok() && !peer_attached_) violation_ = invalid_argument("session: the first batch has no attach");
   }
   if (!violation_.ok()) {
+    reading_ = false;
     broken_ = true;
     return host_.progressed();
   }
@@ -151,7 +158,7 @@ status session_wire::send(session_item& item) noexcept {
   item.id = ++last_id_;
   item.at = session_item::place::sent;
   item.wire = this;
-  sent_.insert(item.id, {&item, request.size()});
+  sent_.insert(item.id, {&item, request.size(), c.gapless ? c.key : 0});
   sent_bytes_ += request.size();
   writer_.call(c, sent);
   will_write();
@@ -187,9 +194,11 @@ session_item* session_wire::take_sent() noexcept {
 // The other side's calls.
 
 void session_wire::stop_serving(const status& why) noexcept {
-  std::vector<session_served_call*> all;
-  serving_.for_each([&](std::uint64_t, session_served_call* c) { all.push_back(c); });
-  for (auto* c : all) c->give_up(why);
+  std::vector<std::uint64_t> ids;
+  serving_.for_each([&](std::uint64_t id, session_served_call*) { ids.push_back(id); });
+  for (const auto id : ids) {
+    if (auto* served = serving_.find(id)) (*served)->give_up(why);  // the end of one may be that of others
+  }
 }
 
 void session_wire::go_away() {
@@ -199,12 +208,33 @@ void session_wire::go_away() {
   will_write();
 }
 
-void session_wire::answered(session_served_call& c, bool ran) noexcept {
+void session_wire::answered(session_served_call& c, bool gap) noexcept {
   session_served_call* taken = nullptr;
   serving_.take(c.id(), taken);
   serving_bytes_ -= c.bytes();
-  if (c.gapless() && !ran) gaps_.insert(c.key());
   if (!broken_) will_write();
+  if (c.gapless()) lane_moves_on(c, gap);
+}
+
+// In a lane without gaps a call is begun when the one before it has ended: only then it is known whether that has run.
+void session_wire::lane_moves_on(session_served_call& ended, bool gap) noexcept {
+  const auto key = ended.key();
+  if (gap) gaps_.insert(key);
+  const auto lane = gapless_lanes_.find(key);
+  if (lane == gapless_lanes_.end()) return;  // it stops already
+  if (gap) {
+    auto waiting = std::move(lane->second);
+    gapless_lanes_.erase(lane);
+    for (auto* next : waiting) {
+      if (next != &ended) next->refuse(aborted(gap_text));
+    }
+  } else if (lane->second.empty()) {
+    gapless_lanes_.erase(lane);
+  } else {
+    auto* next = lane->second.front();
+    lane->second.pop_front();
+    next->begin_kept();
+  }
 }
 
 // What a batch has.
@@ -273,14 +303,22 @@ status session_wire::got_call(const call_frame& c) {
     host_.count_unimplemented();
     refuse(unimplemented("no method " + method.path));
   } else if (c.gapless && gaps_.contains(c.key)) {
-    refuse(aborted("a call before it of the same order did not run"));
+    refuse(aborted(gap_text));
   } else if (writer_.waiting() > limits_.reply_bytes) {
     refuse(resource_exhausted("session: " + number(writer_.waiting()) + " bytes of replies wait to be read"));
   } else {
     auto* served = new session_served_call{*this, c, method.offer};
     serving_.insert(c.id, served);
     serving_bytes_ += c.request.size();
-    served->begin(c, control_.home().now());
+    if (c.gapless) {
+      const auto [lane, idle] = gapless_lanes_.try_emplace(c.key);
+      if (!idle) {
+        served->keep(c.request);
+        lane->second.push_back(served);
+        return {};
+      }
+    }
+    served->begin(c.request);
   }
   return {};
 }
@@ -291,9 +329,8 @@ status session_wire::got_reply(const reply_frame& r) {
     return invalid_argument("session: an answer to call " + number(r.id) + ", which is not out");
   sent_bytes_ -= sent.bytes;
   window_freed_ = true;
-  if (sent.item == nullptr) return {};
-  if (r.not_run && sent.item->order().gapless) host_.gap(sent.item->order().key);
-  sent.item->answered(r);
+  if (r.not_run && sent.gapless_key != 0) host_.gap(sent.gapless_key);
+  if (sent.item != nullptr) sent.item->answered(r);
   return {};
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -155,6 +156,7 @@ class session_wire : batch_parts {
   struct sent_call {
     session_item* item = nullptr;  // null: nobody waits for it any more
     std::size_t bytes = 0;
+    std::uint64_t gapless_key = 0;  // 0: its order may have gaps
   };
   struct named_method {
     std::string path;
@@ -178,7 +180,8 @@ class session_wire : batch_parts {
   status got_go_away(std::uint64_t last_id) override;
 
   status keeps_rules(const call_frame& c);
-  void answered(session_served_call& c, bool ran) noexcept;
+  void answered(session_served_call& c, bool gap) noexcept;
+  void lane_moves_on(session_served_call& ended, bool gap) noexcept;
   std::uint32_t number_of(const method_info& method, std::string_view& path);
 
   completion_queue& queue_;
@@ -218,6 +221,8 @@ class session_wire : batch_parts {
   std::size_t serving_bytes_ = 0;
   std::size_t lives_ = 0;  // calls that were served and are not gone
   std::unordered_set<std::uint64_t> gaps_;
+  // The keys without gaps of which a call has been begun, and what waits behind it.
+  std::unordered_map<std::uint64_t, std::deque<session_served_call*>> gapless_lanes_;
 };
 
 }  // namespace detail

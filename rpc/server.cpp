@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <weft/rpc/convert.hpp>
@@ -165,9 +166,11 @@ void server::state::arm_unknown() {
 // 2. Server::Shutdown, on a thread that is not polling: it blocks until every call has ended, cancelling them when the grace
 //    is over, while the worker goes on. Requests that are armed come back with !ok.
 // 3. Their tags may still be on the queue then: `live_` counts what gRPC holds, and the worker says when it holds nothing.
-void server::state::stop(duration grace) noexcept {
+void server::state::stop(duration grace, const std::stop_token& at_once) noexcept {
   listener_.stop();
   visit(home_, [this] { stopping_ = true; });
+  // Shutdown waits on, and finds that there is nothing left to wait for.
+  const std::stop_callback cut_short{at_once, [this] { grpc_server_cancel_all_calls(grpc_->c_server()); }};
   const auto shut_down = [this, grace] {
     grpc_->Shutdown(to_timespec(saturating_add(std::chrono::steady_clock::now(), grace)));
   };
@@ -231,10 +234,10 @@ status server::start() {
   return outcome;
 }
 
-void server::stop(duration grace) noexcept {
+void server::stop(duration grace, const std::stop_token& at_once) noexcept {
   if (!state_) return;
   if (worker::current() != nullptr) misuse("server::stop on a worker, which it would block: call it from main");
-  state_->stop(grace);
+  state_->stop(at_once.stop_requested() ? duration::zero() : grace, at_once);
   state_.reset();
   for (auto* s : services_) s->offered_ = false;
 }

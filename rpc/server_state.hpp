@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <memory>
 #include <semaphore>
+#include <stop_token>
 #include <vector>
 #include <weft/rpc/call_admission.hpp>
 #include <weft/rpc/completion_queue.hpp>
@@ -19,7 +20,7 @@ class server::state {
   ~state();
 
   status start();
-  void stop(duration grace) noexcept;
+  void stop(duration grace, const std::stop_token& at_once) noexcept;
 
  private:
   class incoming_call;

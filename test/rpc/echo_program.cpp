@@ -5,6 +5,7 @@
 //     hold   makes a unary and a streaming call that do not end, with a limit of 60 s; says "held" once the server has
 //            them, and at the end what they ended with, and after how many ms: "UNAVAILABLE UNAVAILABLE 1234"
 //     say    makes one short call: "OK 12"
+//     wait   the same, once it has a connection
 #include <sys/prctl.h>
 
 #include <chrono>
@@ -87,10 +88,12 @@ weft::task<std::string> hold(Echo::client echo, weft::scope& s) {
       std::to_string(taken.count());
 }
 
-weft::task<std::string> say(Echo::client echo, weft::scope&) {
+weft::task<std::string> say(Echo::client echo, bool when_connected) {
   const auto begun = std::chrono::steady_clock::now();
   EchoRequest request;
-  const auto reply = co_await echo.Say(std::move(request), weft::within{5s});
+  weft::call_options options{weft::within{when_connected ? 30s : 5s}};
+  if (when_connected) options = std::move(options).wait_for_ready();
+  const auto reply = co_await echo.Say(std::move(request), std::move(options));
   const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
   co_return std::string{weft::to_string(reply.code())} + " " + std::to_string(taken.count());
 }
@@ -99,12 +102,15 @@ int call(const std::string& address, bool uploads) {
   weft::rpc_runtime rt{{.runtime = {.log = [](std::string_view) {}}}};
   weft::peer_options quick;
   quick.keepalive = quick.keepalive_timeout = 1s;
-  quick.arguments = {{"grpc.initial_reconnect_backoff_ms", 100}, {"grpc.max_reconnect_backoff_ms", 100}};
+  quick.arguments = {{"grpc.initial_reconnect_backoff_ms", 100},
+                     {"grpc.max_reconnect_backoff_ms", 100},
+                     {"grpc.min_reconnect_backoff_ms", 1'000}};  // how long an attempt to connect may take
   weft::peer peer{rt, address, quick};
   const Echo::client echo{peer};
   if (uploads) weft::sync_wait(rt, upload(echo));
   for (std::string line; std::getline(std::cin, line);) {
-    std::cout << weft::sync_wait(rt, weft::with_scope(line == "hold" ? &hold : &say, echo)) << '\n' << std::flush;
+    auto answer = line == "hold" ? weft::with_scope(&hold, echo) : say(echo, line == "wait");
+    std::cout << weft::sync_wait(rt, std::move(answer)) << '\n' << std::flush;
   }
   return 0;
 }

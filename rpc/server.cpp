@@ -126,6 +126,12 @@ void server::state::say_where() const {
   server_.runtime_.log(severity::info, text);
 }
 
+void server::state::say_cut_off(const char* method) const noexcept {
+  const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(server_.options_.longest);
+  server_.runtime_.log(severity::warning, std::string{"server: "} + method + " was ended after " +
+                                              std::to_string(limit.count()) + " ms, the longest a call may take");
+}
+
 void server::state::hand_over(int fd) {
   grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
   connection.fd = fd;

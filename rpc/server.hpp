@@ -28,7 +28,8 @@ struct server_options {
   access_policy policy = {};
   /// Requests kept waiting at gRPC for each method; it grows a batch of calls at a time.
   int armed = 64;
-  /// Handlers of unary methods are stopped after this time even if their caller would wait longer; streams are not.
+  /// Handlers of unary methods are stopped after this time even if their caller would wait longer, and named in the log;
+  /// streams are not.
   duration longest = std::chrono::seconds{60};
   /// Clients may ping an idle connection so often.
   duration keepalive_permitted = std::chrono::seconds{10};

@@ -38,6 +38,7 @@ class server::state {
   status listen();
   void set_limits(grpc::ServerBuilder& builder) const;
   void say_where() const;
+  void say_cut_off(const char* method) const noexcept;
   void hand_over(int fd);
   void arm_all();
   void arm(method& m);

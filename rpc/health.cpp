@@ -1,7 +1,7 @@
 #include <weft/rpc/health.hpp>
 
 #include <utility>
-#include <weft/runtime/event.hpp>
+#include <weft/runtime/with_timeout.hpp>
 
 #include "grpc/health/v1/health.weft.hpp"
 
@@ -14,7 +14,10 @@ using grpc::health::v1::HealthCheckResponse;
 // While one looks on.
 struct health::watcher {
   watcher(health& h, std::string name) : of{h}, service{std::move(name)} { of.watchers_.push_back(this); }
-  ~watcher() { std::erase(of.watchers_, this); }
+  ~watcher() {
+    std::erase(of.watchers_, this);
+    of.look_whether_gone();
+  }
   watcher(const watcher&) = delete;
 
   health& of;
@@ -60,6 +63,17 @@ void health::drain() {
   draining_ = true;
   for (auto& [name, serving] : serving_) serving = false;
   for (auto* w : watchers_) w->changed.set();
+  look_whether_gone();
+}
+
+void health::look_whether_gone() {
+  if (draining_ && watchers_.empty()) gone_.set();
+}
+
+task<status> health::watchers_gone() {
+  const auto on_strand = [](health* h) -> task<status> { co_return co_await h->gone_.wait(); };
+  auto gone = co_await call([this, on_strand] { return on_strand(this); }, within{duration::max()});
+  co_return status_of(gone);
 }
 
 int health::state_of(const std::string& service) const {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 #include <weft/rpc/rpc_service.hpp>
+#include <weft/runtime/event.hpp>
 
 namespace grpc::health::v1 {
 class HealthCheckRequest;
@@ -31,6 +32,8 @@ class health final : public rpc_service {
   /// later. Watchers are told, and their streams end with UNAVAILABLE, so that the server's stop does not wait for them.
   /// Any thread.
   void set_all_not_serving();
+  /// Ends when all is not serving and nobody watches any more. From any strand. Cancel: CANCELLED at once.
+  task<status> watchers_gone();
 
   std::span<const served_method> methods() const noexcept override;
 
@@ -45,11 +48,13 @@ class health final : public rpc_service {
   int state_of(const std::string& service) const;
   void apply(const std::string& service, bool serving);
   void drain();
+  void look_whether_gone();
 
   // On the strand.
   std::map<std::string, bool> serving_{{"", true}};
   std::vector<watcher*> watchers_;
   bool draining_ = false;
+  event gone_;
 };
 
 }  // namespace weft

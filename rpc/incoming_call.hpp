@@ -62,7 +62,9 @@ class server::state::incoming_call final : call_listener, detail::server_origin 
     ++parts_left_;
     // The worker may have slept until now: the round has not begun, and its time is that of the last one.
     const auto latest = saturating_add(state_.home_.read_clock(), state_.server_.options_.longest);
-    call_->begin(state_.home_, std::min(from_timespec(context_->raw_deadline()), latest));
+    const auto wanted = from_timespec(context_->raw_deadline());
+    cut_at_ = latest < wanted ? latest : never;
+    call_->begin(state_.home_, std::min(wanted, latest));
     if (call_->settled()) {
       completed();
     } else {
@@ -79,6 +81,9 @@ class server::state::incoming_call final : call_listener, detail::server_origin 
     }
     const bool ran = call_->may_have_run();
     call_.reset();
+    if (outcome.code() == code::deadline_exceeded && cut_at_ <= state_.home_.read_clock()) {
+      state_.say_cut_off(method_.entry->info->path);
+    }
     if (!ran) return refuse(outcome);
     if (!outcome.ok()) return reply(outcome);
     responder_->Finish(bytes, grpc::Status::OK, state_.queue_.begin(finished_));
@@ -117,7 +122,8 @@ class server::state::incoming_call final : call_listener, detail::server_origin 
   state& state_;
   method& method_;
   int parts_left_ = 0;
-  bool admitted_ = false;  // it was counted
+  bool admitted_ = false;      // it was counted
+  time_point cut_at_ = never;  // by the server's limit; never: its client's deadline is before that
   call_holder call_;
   grpc::ByteBuffer request_;
   std::optional<grpc::ServerContext> context_;

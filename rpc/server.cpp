@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <weft/rpc/convert.hpp>
@@ -127,6 +128,12 @@ void server::state::say_where() const {
   server_.runtime_.log(severity::info, text);
 }
 
+void server::state::say_cut_off(const char* method) const noexcept {
+  const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(server_.options_.longest);
+  server_.runtime_.log(severity::warning, std::string{"server: "} + method + " was ended after " +
+                                              std::to_string(limit.count()) + " ms, the longest a call may take");
+}
+
 void server::state::hand_over(int fd) {
   grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
   connection.fd = fd;
@@ -172,12 +179,14 @@ void server::state::arm_session() {
 // 2. Server::Shutdown, on a thread that is not polling: it blocks until every call has ended, cancelling them when the grace
 //    is over, while the worker goes on. Requests that are armed come back with !ok.
 // 3. Their tags may still be on the queue then: `live_` counts what gRPC holds, and the worker says when it holds nothing.
-void server::state::stop(duration grace) noexcept {
+void server::state::stop(duration grace, const std::stop_token& at_once) noexcept {
   listener_.stop();
   visit(home_, [this] {
     stopping_ = true;
     for (auto* s : std::vector(sessions_.begin(), sessions_.end())) s->go_away();
   });
+  // Shutdown waits on, and finds that there is nothing left to wait for.
+  const std::stop_callback cut_short{at_once, [this] { grpc_server_cancel_all_calls(grpc_->c_server()); }};
   const auto shut_down = [this, grace] {
     grpc_->Shutdown(to_timespec(saturating_add(std::chrono::steady_clock::now(), grace)));
   };
@@ -241,10 +250,10 @@ status server::start() {
   return outcome;
 }
 
-void server::stop(duration grace) noexcept {
+void server::stop(duration grace, const std::stop_token& at_once) noexcept {
   if (!state_) return;
   if (worker::current() != nullptr) misuse("server::stop on a worker, which it would block: call it from main");
-  state_->stop(grace);
+  state_->stop(at_once.stop_requested() ? duration::zero() : grace, at_once);
   state_.reset();
   for (auto* s : services_) s->offered_ = false;
 }

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 #include <weft/rpc/access.hpp>
@@ -27,7 +28,8 @@ struct server_options {
   access_policy policy = {};
   /// Requests kept waiting at gRPC for each method; it grows a batch of calls at a time.
   int armed = 64;
-  /// Handlers of unary methods are stopped after this time even if their caller would wait longer; streams are not.
+  /// Handlers of unary methods are stopped after this time even if their caller would wait longer, and named in the log;
+  /// streams are not.
   duration longest = std::chrono::seconds{60};
   /// Clients may ping an idle connection so often.
   duration keepalive_permitted = std::chrono::seconds{10};
@@ -93,9 +95,9 @@ class server {
   std::string address() const { return "127.0.0.1:" + std::to_string(port()); }
 
   /// Accepts nothing new, lets running calls finish for `grace`, cancels the rest, and returns when all have ended, the
-  /// handlers that were stopped too.
+  /// handlers that were stopped too. A stop that is asked of `at_once`, on any thread, ends the grace. See also `drain`.
   /// Blocks; not on a worker, except that of a pumped runtime's own thread. Idempotent.
-  void stop(duration grace = duration::zero()) noexcept;
+  void stop(duration grace = duration::zero(), const std::stop_token& at_once = {}) noexcept;
 
   /// As seen by the polling worker: exact after `stop`.
   const server_counters& counters() const noexcept { return counters_; }

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <memory>
 #include <semaphore>
+#include <stop_token>
 #include <unordered_set>
 #include <vector>
 #include <weft/rpc/call_admission.hpp>
@@ -20,7 +21,7 @@ class server::state {
   ~state();
 
   status start();
-  void stop(duration grace) noexcept;
+  void stop(duration grace, const std::stop_token& at_once) noexcept;
 
  private:
   class incoming_call;
@@ -39,6 +40,7 @@ class server::state {
   status listen();
   void set_limits(grpc::ServerBuilder& builder) const;
   void say_where() const;
+  void say_cut_off(const char* method) const noexcept;
   void hand_over(int fd);
   void arm_all();
   void arm(method& m);

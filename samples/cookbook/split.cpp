@@ -3,6 +3,8 @@
 #include <iostream>
 #include <optional>
 #include <string>
+#include <weft/rpc/drain.hpp>
+#include <weft/rpc/health.hpp>
 #include <weft/rpc/rpc_runtime.hpp>
 #include <weft/rpc/server.hpp>
 #include <weft/runtime/io.hpp>
@@ -87,14 +89,19 @@ template <class Service>
 int serve() {
   weft::rpc_runtime rt;
   weft::io io;
-  weft::signals asked{io, {SIGTERM}};
+  weft::signals asked{io, {SIGINT, SIGTERM}};
   Service here{rt};
+  weft::health health{rt};
   weft::server server{rt};  // 127.0.0.1, a free port
   server.add(here);
+  server.add(health);
   const auto started = server.start();
   (started.ok() ? std::cout << server.address() : std::cerr << started) << '\n' << std::flush;
-  if (started.ok()) weft::sync_wait(rt, asked.next());
-  server.stop(1s);
+  if (started.ok()) {
+    weft::sync_wait(rt, asked.next());
+    weft::drain(server, health, asked, 1s);  // a second signal does not wait for that long
+  }
+  health.stop_and_wait();
   here.stop_and_wait();
   return started.ok() ? 0 : 1;
 }

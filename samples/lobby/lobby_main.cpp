@@ -19,7 +19,8 @@ constexpr std::string_view usage =
     "usage: lobby --role all|gate|lobby|cards|chat --config FILE\n\n"
     "Serves a card lobby. FILE is a topology as JSON (proto/lobby/v1/topology.proto): where each service is,\n"
     "and how slow chat and the journal are made. Prints 'ready ROLE' for each service once it can be called.\n"
-    "SIGINT or SIGTERM ends it in order, SIGUSR1 writes all suspended tasks to stderr.\n";
+    "SIGINT or SIGTERM ends it in order, a second one at once; SIGUSR1 writes all suspended tasks to stderr.\n"
+    "Where a service has an address there is gRPC's health service too.\n";
 
 constexpr std::array known{lobby::flag{"--role"}, lobby::flag{"--config"}, lobby::flag{"--help", false}};
 
@@ -41,12 +42,11 @@ int serve(lobby::role role, const lobby::v1::Topology& topology, long fds_before
       return 1;
     }
     // Before anybody is told that it is there; kept until it is down, so that a second signal does not cut that short.
-    weft::signals asked{(*process)->sockets(), {SIGINT, SIGTERM, SIGUSR1}};
+    weft::signals asked{(*process)->sockets(), {SIGINT, SIGTERM}};
     for (const auto& name : (*process)->served()) std::cout << "ready " << name << "\n";
     std::cout << std::flush;
     (*process)->run_until(asked);
-    (*process)->retire(asked);
-    left = (*process)->stop();
+    left = (*process)->drain(asked);
   }
   weft::wait_until_grpc_is_down();
   std::cout << "left tasks=" << left.tasks << " calls=" << left.calls << " fds=" << open_fds() - fds_before << "\n"

@@ -1,18 +1,17 @@
 #include "lobby/process.hpp"
 
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <tuple>
 #include <utility>
+#include <weft/rpc/drain.hpp>
 #include <weft/runtime/dump.hpp>
 #include <weft/runtime/scope.hpp>
+#include <weft/runtime/spawn.hpp>
 #include <weft/runtime/sync_wait.hpp>
 #include <weft/runtime/visit.hpp>
 
 namespace lobby {
-
-using namespace std::chrono_literals;
 
 namespace {
 
@@ -58,6 +57,7 @@ weft::result<Client> process::client_of(const char* name, const std::unique_ptr<
 
 weft::status process::start() {
   const auto& t = topology_;
+  weft::spawn(rt_.control(), "dumps", &process::write_dumps, this);
   if (hosts(role::gate, t.gate())) gate_ = std::make_unique<gate>(rt_);
   auto to_gate = client_of<v1::Gate::client>("gate", gate_, t.gate());
   if (!to_gate.ok()) return to_gate.status();
@@ -97,19 +97,24 @@ weft::status process::start() {
 
   weft::server_options options;
   options.addresses.clear();
-  std::vector<weft::rpc_service*> offered;
-  const auto offer = [&](weft::rpc_service* service, const v1::Place& place) {
+  std::vector<std::pair<weft::rpc_service*, const char*>> offered;
+  const auto offer = [&](weft::rpc_service* service, const char* name, const v1::Place& place) {
     if (service == nullptr || place.address().empty()) return;
     options.addresses.push_back(place.address());
-    offered.push_back(service);
+    offered.emplace_back(service, name);
   };
-  offer(gate_.get(), t.gate());
-  offer(lobby_.get(), t.lobby());
-  offer(cards_.get(), t.cards());
-  offer(chat_.get(), t.chat());
+  offer(gate_.get(), v1::Gate::full_name, t.gate());
+  offer(lobby_.get(), v1::Lobby::full_name, t.lobby());
+  offer(cards_.get(), v1::Cards::full_name, t.cards());
+  offer(chat_.get(), v1::Chat::full_name, t.chat());
   if (!offered.empty()) {
+    health_ = std::make_unique<weft::health>(rt_);
     server_ = std::make_unique<weft::server>(rt_, options);
-    for (auto* service : offered) server_->add(*service);
+    server_->add(*health_);
+    for (const auto& [service, name] : offered) {
+      server_->add(*service);
+      health_->set(name, true);
+    }
     if (auto s = server_->start(); !s.ok()) return s;
   }
 
@@ -134,23 +139,28 @@ std::vector<std::string> process::served() const {
   return names;
 }
 
-void process::run_until(weft::signals& asked) {
-  weft::sync_wait(rt_, [](weft::signals* asked) -> weft::task<> {
-    while (co_await asked->next() == SIGUSR1) {
-      std::fputs(weft::dump_here().c_str(), stderr);
-      std::fflush(stderr);
-    }
-  }(&asked));
+void process::run_until(weft::signals& asked) { weft::sync_wait(rt_, asked.next()); }
+
+weft::task<> process::write_dumps() {
+  for (;;) {
+    const int number = co_await dumps_.next();
+    if (number == 0) break;  // it is stopping
+    std::fputs(weft::dump_here().c_str(), stderr);
+    std::fflush(stderr);
+  }
+  no_more_dumps_.set();
 }
 
-void process::retire(weft::signals& asked) {
-  if (topology_.retire_ms() == 0) return;
-  weft::sync_wait(rt_, weft::with_scope(&process::play_out, this, &asked));
+process::left_over process::drain(weft::signals& asked) {
+  asked_ = &asked;
+  if (health_) health_->set_all_not_serving();
+  if (topology_.retire_ms() != 0) weft::sync_wait(rt_, weft::with_scope(&process::play_out, this));
+  return stop();
 }
 
-weft::task<> process::play_out(weft::signals* asked, weft::scope& scope) {
+weft::task<> process::play_out(weft::scope& scope) {
   const std::chrono::milliseconds limit{topology_.retire_ms()};
-  auto impatient = scope.start(&process::cut_short, this, asked);
+  auto impatient = scope.start(&process::cut_short, this);
   std::vector<weft::started<bool>> all;
   if (lobby_) all.push_back(scope.start(lobby_->retire(limit)));
   if (cards_) all.push_back(scope.start(cards_->retire(limit)));
@@ -158,10 +168,19 @@ weft::task<> process::play_out(weft::signals* asked, weft::scope& scope) {
   scope.stop();
 }
 
-weft::task<> process::cut_short(weft::signals* asked) {
-  if (co_await asked->next() == 0) co_return;
+weft::task<> process::cut_short() {
+  if (co_await asked_->next() == 0) co_return;
+  hurried_ = true;
   if (cards_) co_await cards_->stop(weft::stop_mode::abort);
   if (lobby_) co_await lobby_->stop(weft::stop_mode::abort);
+}
+
+void process::stop_server() {
+  if (!server_) return;
+  const std::chrono::milliseconds grace{topology_.grace_ms()};
+  if (hurried_) return server_->stop();
+  if (asked_ == nullptr) return server_->stop(grace);
+  weft::drain(*server_, *health_, *asked_, grace);
 }
 
 // Players first, while the services they say goodbye to still answer; then the services, then what they stand on.
@@ -170,15 +189,16 @@ process::left_over process::stop() {
   if (std::exchange(stopped_, true)) return left;
   if (gate_) gate_->stop_and_wait(weft::stop_mode::abort);
   if (listener_) weft::visit(rt_.worker_at(0), [this] { listener_.reset(); });
-  if (server_) server_->stop(1s);
+  stop_server();
   for (weft::service* s : {static_cast<weft::service*>(lobby_.get()), static_cast<weft::service*>(cards_.get()),
-                           static_cast<weft::service*>(chat_.get())}) {
+                           static_cast<weft::service*>(chat_.get()), static_cast<weft::service*>(health_.get())}) {
     if (s != nullptr) s->stop_and_wait(weft::stop_mode::abort);
   }
+  io_.stop();
+  weft::sync_wait(rt_, [](weft::event* e) -> weft::task<> { std::ignore = co_await e->wait(); }(&no_more_dumps_));
   weft::visit(rt_.worker_at(0), [&left] { left.tasks = weft::live_tasks_here(); });
   rt_.stop();
   left.calls = rt_.queue().counters().started - rt_.queue().counters().ended;
-  io_.stop();
   return left;
 }
 

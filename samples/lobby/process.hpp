@@ -1,11 +1,14 @@
 #pragma once
+#include <csignal>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+#include <weft/rpc/health.hpp>
 #include <weft/rpc/peer.hpp>
 #include <weft/rpc/rpc_runtime.hpp>
 #include <weft/rpc/server.hpp>
+#include <weft/runtime/event.hpp>
 #include <weft/runtime/io.hpp>
 #include <weft/runtime/net/tcp.hpp>
 #include <weft/runtime/result.hpp>
@@ -30,17 +33,17 @@ class process {
   static weft::result<std::unique_ptr<process>> start(role r, const v1::Topology& topology);
   ~process();
 
-  /// Blocks until `asked` yields something else than SIGUSR1, which writes a dump to stderr.
+  /// Blocks until `asked` yields. SIGUSR1 writes a dump to stderr, at any time until this has stopped.
   void run_until(weft::signals& asked);
 
-  /// Lets games that have begun be played to their end, as long as the topology says and until `asked` yields again.
-  void retire(weft::signals& asked);
-
-  /// Lets the players go, finishes what runs, stops everything. Yields what was left over then: tasks, calls.
   struct left_over {
     std::size_t tasks = 0;
     std::size_t calls = 0;
   };
+  /// Tells who asks for its health to send no more; lets games that have begun be played to their end, and then calls in
+  /// progress finish, each as long as the topology says and until `asked` yields again; stops everything.
+  left_over drain(weft::signals& asked);
+  /// Lets the players go, finishes what runs, stops everything. Yields what was left over then: tasks, calls.
   left_over stop();
 
   /// Where players connect; empty in processes without the gate.
@@ -57,21 +60,28 @@ class process {
   template <class Client, class Service>
   weft::result<Client> client_of(const char* name, const std::unique_ptr<Service>& here, const v1::Place& place);
   weft::task<> accept_players();
-  weft::task<> play_out(weft::signals* asked, weft::scope& scope);
-  weft::task<> cut_short(weft::signals* asked);
+  weft::task<> write_dumps();
+  weft::task<> play_out(weft::scope& scope);
+  weft::task<> cut_short();
+  void stop_server();
 
   role role_;
   v1::Topology topology_;
   std::unique_ptr<score_book> scores_;  // outlives the runtime
   weft::rpc_runtime rt_;
   weft::io io_;
+  weft::signals dumps_{io_, {SIGUSR1}};
+  weft::event no_more_dumps_;
   std::vector<std::unique_ptr<weft::peer>> peers_;
   std::unique_ptr<gate> gate_;
   std::unique_ptr<chat_service> chat_;
   std::unique_ptr<cards_service> cards_;
   std::unique_ptr<lobby_service> lobby_;
+  std::unique_ptr<weft::health> health_;
   std::unique_ptr<weft::server> server_;
   std::unique_ptr<weft::tcp_listener> listener_;
+  weft::signals* asked_ = nullptr;  // while it drains
+  bool hurried_ = false;            // they yielded again
   bool stopped_ = false;
 };
 

@@ -75,6 +75,7 @@ weft::result<v1::Topology> read_topology(const std::string& file) {
 v1::Topology with_defaults(v1::Topology t) {
   if (t.turn_ms() == 0) t.set_turn_ms(30'000);
   if (t.chat_limit_ms() == 0) t.set_chat_limit_ms(1'000);
+  if (t.grace_ms() == 0) t.set_grace_ms(1'000);
   for (auto* l : {t.mutable_card_commands(), t.mutable_chat_lines()}) {
     if (l->running() == 0) l->set_running(load{}.running);
     if (l->waiting() == 0) l->set_waiting(load{}.waiting);

@@ -29,6 +29,10 @@ weft::reply<test::v1::EchoReply> call_slow(Echo::client echo, std::chrono::micro
   co_return co_await echo.Say(slow(delay), weft::within{20s});
 }
 
+weft::reply<test::v1::EchoReply> call_within(Echo::client echo, weft::duration limit) {
+  co_return co_await echo.Say(slow(1h), weft::within{limit});
+}
+
 // Never mind that it was told to stop, for a while.
 struct stubborn_service final : Echo::service {
   using service::service;
@@ -111,6 +115,48 @@ TEST_SUITE("limits of a server") {
       co_return failed;
     }(Echo::client{*f.peer}));
     CHECK(all == 0);
+  }
+
+  TEST_CASE("a handler that never replies is stopped at the server's limit, and named; a stream is not") {
+    two_sides f{{.longest = 100ms}};
+    const auto begun = std::chrono::steady_clock::now();
+    const auto reply = weft::sync_wait(f.client, call_slow({*f.peer}, 1h));  // its client would wait for 20 s
+    CHECK(reply.code() == code::deadline_exceeded);
+    CHECK(std::chrono::steady_clock::now() - begun < 10s);
+    CHECK(*weft::sync_wait(f.rt, weft::as_task(f.service.call([&] { return f.service.stopped; }))) == 1);
+    CHECK(f.log().find("server: /test.v1.Echo/Say was ended after 100 ms, the longest a call may take") !=
+          std::string::npos);
+    const auto streamed = weft::sync_wait(f.client, [](Echo::client echo) -> weft::task<weft::status> {
+      test::v1::RepeatRequest request;
+      request.set_times(3);
+      request.set_delay_us(100'000);
+      auto feed = echo.Repeat(std::move(request), weft::within{20s});
+      co_return co_await feed.finish();
+    }(Echo::client{*f.peer}));
+    CHECK_MESSAGE(streamed.ok(), streamed);
+  }
+
+  TEST_CASE("a client's own deadline is not reported as the server's limit") {
+    two_sides f{{.longest = 1h}};
+    const auto late = weft::sync_wait(f.client, call_within({*f.peer}, 50ms));
+    CHECK(late.code() == code::deadline_exceeded);
+    CHECK(f.log().find("was ended after") == std::string::npos);
+  }
+
+  TEST_CASE("a call whose deadline passes in the mailbox never runs") {
+    two_sides f{{}, {}, {.running = 1}};
+    const auto in_service = [&f](auto look) {
+      std::size_t seen = 0;
+      weft::visit(f.rt.worker_at(0), [&] { seen = static_cast<std::size_t>(look(f.service)); });
+      return seen;
+    };
+    std::thread first{[&] { CHECK(weft::sync_wait(f.client, call_slow({*f.peer}, 500ms)).ok()); }};
+    while (in_service([](auto& s) { return s.running(); }) == 0) std::this_thread::yield();
+    CHECK(weft::sync_wait(f.client, call_within({*f.peer}, 50ms)).code() == code::deadline_exceeded);
+    first.join();
+    CHECK(f.say("later").ok());
+    CHECK(in_service([](auto& s) { return s.begun; }) == 2);
+    CHECK(in_service([](auto& s) { return s.counters().expired + s.counters().abandoned; }) == 1);
   }
 
   TEST_CASE("what a server takes is said when it starts") {

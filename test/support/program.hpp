@@ -51,6 +51,7 @@ class program {
   }
   program(const program&) = delete;
 
+  void signal(int number) const { REQUIRE(::kill(pid_, number) == 0); }
   void say(std::string_view text) const {
     REQUIRE(::write(to_, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
   }

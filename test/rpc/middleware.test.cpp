@@ -391,7 +391,7 @@ TEST_SUITE("client middleware") {
     weft::metadata headers;
     const auto reply = f.say("hi", weft::call_options{weft::within{1h}}.headers_into(headers));
     REQUIRE_MESSAGE(reply.ok(), reply.status());
-    CHECK(reply->left_us() <= 1'000'000);
+    CHECK(reply->left_us() < 1'100'000);  // gRPC rounds a timeout up on its way
     REQUIRE(headers.find("x-header") != nullptr);
     CHECK(*headers.find("x-header") == "from 127.");
     CHECK(weft::sync_wait(f.client, talk(Echo::client{*f.peer}, {"hi"})).ok());

@@ -73,7 +73,7 @@ void passage::enter(time_point deadline) noexcept {
 
 void passage::rest_ended(status outcome) noexcept {
   rest_out_ = false;
-  outcome_ = std::move(outcome);
+  outcome_ = outcome.ok() || why_.ok() ? std::move(outcome) : why_;  // what it was given up for says more
   if (auto* w = std::exchange(waiting_, nullptr)) w->ended();
 }
 

@@ -1,4 +1,5 @@
-# The package: find_package(weft) gives weft::runtime, weft::rpc, weft::test, weft::protoc-gen-weft and weft_generate().
+# The package: find_package(weft) gives weft::runtime, weft::rpc, weft::test, weft::protoc-gen-weft and weft_generate(), and
+# weft::prometheus where prometheus-cpp is, here and there.
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/weft")
@@ -13,6 +14,9 @@ configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/weftConfig.cmake.in" 
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/weftConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
 
 install(EXPORT weft NAMESPACE weft:: FILE weftTargets.cmake DESTINATION "${package_dir}")
+if(TARGET weft_prometheus)
+  install(EXPORT weft_prometheus NAMESPACE weft:: FILE weftPrometheusTargets.cmake DESTINATION "${package_dir}")
+endif()
 install(FILES
   "${PROJECT_BINARY_DIR}/weftConfig.cmake"
   "${PROJECT_BINARY_DIR}/weftConfigVersion.cmake"

@@ -18,6 +18,15 @@ using google::protobuf::MessageLite;
 using google::protobuf::MethodDescriptor;
 using google::protobuf::ServiceDescriptor;
 
+namespace {
+
+method_kind kind_of(const MethodDescriptor& m) {
+  if (m.client_streaming()) return m.server_streaming() ? method_kind::bidi_stream : method_kind::client_stream;
+  return m.server_streaming() ? method_kind::server_stream : method_kind::unary;
+}
+
+}  // namespace
+
 namespace detail {
 
 struct named_method {
@@ -44,6 +53,11 @@ struct directory::place {
     made->info.path = made->path.c_str();
     made->served = served;
     made->described = described != nullptr ? described->FindMethodByName(std::string{method}) : nullptr;
+    if (served != nullptr) {
+      made->info.kind = served->info->kind;
+    } else if (made->described != nullptr) {
+      made->info.kind = kind_of(*made->described);
+    }
     return *methods.insert_or_assign(std::string{method}, std::move(made)).first->second;
   }
 };

@@ -1,7 +1,10 @@
 #pragma once
 #include <algorithm>
+#include <memory>
 #include <optional>
+#include <utility>
 #include <weft/rpc/convert.hpp>
+#include <weft/rpc/served_passage.hpp>
 #include <weft/rpc/server_origin.hpp>
 #include <weft/rpc/server_state.hpp>
 #include <weft/runtime/config.hpp>
@@ -12,9 +15,10 @@ namespace weft {
 /// come, that of Finish and that of "done", and the service has let go of it. It is then used for the next call.
 ///
 ///   armed    the request's tag is out
+///   passing  the done tag is out; the call is in the server's middleware, if it has any
 ///   serving  the done tag is out; the service has the call
 ///   replying the done tag may be out, Finish's is; the service has the call still, when the client went before its handler
-class server::state::incoming_call final : call_listener, detail::server_origin {
+class server::state::incoming_call final : call_listener, detail::server_origin, detail::served_call {
  public:
   incoming_call(state& s, method& m) : state_{s}, method_{m} {}
 
@@ -52,19 +56,32 @@ class server::state::incoming_call final : call_listener, detail::server_origin 
       request_.Clear();
       return refuse(s);
     }
+    if (!state_.server_.options_.middleware.empty()) return pass();
+    if (auto s = accept(); !s.ok()) return refuse(s);
+    call_->begin(state_.home_, deadline());
+    watch();
+  }
+
+  // INVALID_ARGUMENT when the request is no such message.
+  status accept() noexcept {
     auto accepted = detail::accept(*method_.entry, *method_.service, *this, request_);
     request_.Clear();
     if (!accepted.ok()) {
       ++state_.server_.counters_.malformed;
-      return refuse(accepted.status());
+      return std::move(accepted).status();
     }
     call_ = std::move(*accepted);
     ++parts_left_;
+    return {};
+  }
+  time_point deadline() noexcept {
     // The worker may have slept until now: the round has not begun, and its time is that of the last one.
     const auto latest = saturating_add(state_.home_.read_clock(), state_.server_.options_.longest);
     const auto wanted = from_timespec(context_->raw_deadline());
     cut_at_ = latest < wanted ? latest : never;
-    call_->begin(state_.home_, std::min(wanted, latest));
+    return std::min(wanted, latest);
+  }
+  void watch() noexcept {
     if (call_->settled()) {
       completed();
     } else {
@@ -84,23 +101,66 @@ class server::state::incoming_call final : call_listener, detail::server_origin 
     if (outcome.code() == code::deadline_exceeded && cut_at_ <= state_.home_.read_clock()) {
       state_.say_cut_off(method_.entry->info->path);
     }
+    if (surrounded_) {
+      surrounded_->reply = std::move(bytes);
+      surrounded_->ran = ran;
+      return surrounded_->passage.rest_ended(outcome);
+    }
     if (!ran) return refuse(outcome);
     if (!outcome.ok()) return reply(outcome);
-    responder_->Finish(bytes, grpc::Status::OK, state_.queue_.begin(finished_));
+    reply(bytes);
+  }
+
+  // Where the server has middleware.
+  struct surrounded {
+    surrounded(incoming_call& c, const server& s) noexcept : passage{s.runtime_.control(), c, s.options_.middleware} {}
+    detail::served_passage passage;
+    grpc::ByteBuffer reply;
+    bool ran = false;
+  };
+  void pass() noexcept {
+    surrounded_ = std::make_unique<surrounded>(*this, state_.server_);
+    surrounded_->passage.enter(deadline());
+  }
+  const method_info& info() const noexcept override { return *method_.entry->info; }
+  call_origin& origin() noexcept override { return *this; }
+  void identify(std::string who) noexcept override { is_from(std::move(who)); }
+  void begin_rest(const weft::context& caller) noexcept override {
+    if (auto s = accept(); !s.ok()) return surrounded_->passage.rest_ended(std::move(s));
+    call_->begin(caller, duration::max());
+    watch();
+  }
+  void give_up_rest(const status& why) noexcept override {
+    if (call_) call_->give_up(why);  // ends in `completed`
+  }
+  void passed(const status& outcome) noexcept override {
+    request_.Clear();  // of a call that was refused
+    if (const auto headers = surrounded_->passage.take_headers(); headers.ok()) {
+      say_first(*context_, *headers, compression::none);
+    }
+    say_last(*context_, surrounded_->passage.trailers());
+    if (outcome.ok()) return reply(surrounded_->reply);
+    surrounded_->ran ? reply(outcome) : refuse(outcome);
   }
 
   void refuse(const status& why) {
     say_not_run(*context_);
     reply(why);
   }
+  void reply(const grpc::ByteBuffer& bytes) {
+    responder_->Finish(bytes, grpc::Status::OK, state_.queue_.begin(finished_));
+  }
   void reply(const status& error) { responder_->FinishWithError(to_grpc(error), state_.queue_.begin(finished_)); }
 
   void done(bool) {
-    if (context_->IsCancelled() && call_) {
-      ++state_.server_.counters_.cancelled;
-      call_->give_up(weft::cancelled("the client has gone"));  // ends in `completed`
-    }
+    if (context_->IsCancelled()) client_gone();
     part_ended();
+  }
+  void client_gone() {
+    if (surrounded_ ? surrounded_->passage.over() : !call_) return;
+    ++state_.server_.counters_.cancelled;
+    auto why = weft::cancelled("the client has gone");
+    surrounded_ ? surrounded_->passage.stop(std::move(why)) : call_->give_up(std::move(why));  // ends in `completed`
   }
   void finished(bool) { part_ended(); }
   void call_gone() noexcept override { part_ended(); }
@@ -113,6 +173,7 @@ class server::state::incoming_call final : call_listener, detail::server_origin 
   void end() noexcept {
     if (std::exchange(admitted_, false)) state_.admission_.leave(*this);
     forget();
+    surrounded_.reset();
     responder_.reset();
     context_.reset();
     method_.idle.emplace_back(this);
@@ -125,6 +186,7 @@ class server::state::incoming_call final : call_listener, detail::server_origin 
   bool admitted_ = false;      // it was counted
   time_point cut_at_ = never;  // by the server's limit; never: its client's deadline is before that
   call_holder call_;
+  std::unique_ptr<surrounded> surrounded_;
   grpc::ByteBuffer request_;
   std::optional<grpc::ServerContext> context_;
   std::optional<grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>> responder_;

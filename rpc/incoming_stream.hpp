@@ -1,9 +1,11 @@
 #pragma once
+#include <memory>
 #include <optional>
 #include <tuple>
 #include <utility>
 #include <weft/rpc/convert.hpp>
 #include <weft/rpc/detail/step.hpp>
+#include <weft/rpc/served_passage.hpp>
 #include <weft/rpc/server_origin.hpp>
 #include <weft/rpc/server_state.hpp>
 #include <weft/runtime/scope.hpp>
@@ -13,8 +15,11 @@ namespace weft {
 
 /// One call of a streaming method from the network. Waits armed at gRPC; becomes a call of the service, and a task that
 /// carries messages between gRPC and the call's pipes; ends when that task has ended, the done tag has come, and the service
-/// has let go of the call.
-class server::state::incoming_stream final : operation, detail::server_origin, detail::stream_end::observer {
+/// has let go of the call. In the server's middleware, if it has any, that is the rest, and Finish follows it.
+class server::state::incoming_stream final : operation,
+                                             detail::server_origin,
+                                             detail::served_call,
+                                             detail::stream_end::observer {
  public:
   incoming_stream(state& s, method& m) : state_{s}, method_{m}, stream_{&context_} {}
 
@@ -52,12 +57,53 @@ class server::state::incoming_stream final : operation, detail::server_origin, d
     state_.arm(method_);
     admitted_ = true;
     if (auto s = state_.admission_.enter(*this, method_.entry->info->path); !s.ok()) return refuse(s);
+    if (!state_.server_.options_.middleware.empty()) return pass();
+    parts_left_ = 3;  // the task, the done tag, and the service's call
+    open();
+    served_.call->begin(state_.home_, from_timespec(context_.raw_deadline()));
+    carry();
+  }
+
+  void open() noexcept {
     served_ = method_.entry->open(*method_.service, *this);
     served_.call->tell(*served_.end);
     served_.end->tell_headers(*this);
-    served_.call->begin(state_.home_, from_timespec(context_.raw_deadline()));
+  }
+  void carry() noexcept {
     // On a worker of its own runtime this never fails.
     std::ignore = spawn(state_.server_.runtime_.control(), method_.entry->info->path, &incoming_stream::run, this);
+  }
+
+  void pass() noexcept {
+    parts_left_ = 2;  // the done tag, and that of Finish
+    detail::served_call& self = *this;
+    passage_ = std::make_unique<detail::served_passage>(state_.server_.runtime_.control(), self,
+                                                        state_.server_.options_.middleware);
+    passage_->enter(from_timespec(context_.raw_deadline()));
+  }
+  const method_info& info() const noexcept override { return *method_.entry->info; }
+  call_origin& origin() noexcept override { return *this; }
+  void identify(std::string who) noexcept override { is_from(std::move(who)); }
+  void begin_rest(const weft::context& caller) noexcept override {
+    const auto headers = passage_->take_headers();
+    if (!headers.ok()) return passage_->rest_ended(headers.status());
+    say_first(context_, *headers, compression::none);
+    parts_left_ += 2;  // the task, and the service's call
+    open();
+    served_.call->begin(caller, duration::max());
+    carry();
+  }
+  void give_up_rest(const status& why) noexcept override {
+    if (served_.call) served_.call->give_up(why);
+  }
+  void passed(const status& outcome) noexcept override {
+    if (!headers_sent_) {
+      if (const auto headers = passage_->take_headers(); headers.ok()) say_first(context_, *headers, compression::none);
+    }
+    if (!ran_) say_not_run(context_);
+    say_last(context_, passage_->trailers());
+    stream_.Finish(to_grpc(outcome), state_.queue_.begin(own_part_));
+    state_.queue_.may_have_kicked();
   }
 
   void refuse(const status& why) noexcept {
@@ -65,12 +111,14 @@ class server::state::incoming_stream final : operation, detail::server_origin, d
     stream_.Finish(to_grpc(why), state_.queue_.begin(own_part_));
   }
   void client_done() noexcept {
-    if (context_.IsCancelled() && served_.call && !served_.call->settled()) {
+    if (context_.IsCancelled() && in_progress()) {
       ++state_.server_.counters_.cancelled;
-      served_.call->give_up(weft::cancelled("the client has gone"));
+      auto why = weft::cancelled("the client has gone");
+      passage_ ? passage_->stop(std::move(why)) : served_.call->give_up(std::move(why));
     }
     part_ended();
   }
+  bool in_progress() const noexcept { return passage_ ? !passage_->over() : served_.call && !served_.call->settled(); }
   void call_gone() noexcept override { part_ended(); }
   const grpc::ServerContext& context() const noexcept override { return context_; }
   bool request_came_compressed() noexcept override { return false; }  // its reader knows
@@ -136,9 +184,15 @@ class server::state::incoming_stream final : operation, detail::server_origin, d
     if (!(co_await served_.end->settled().wait()).ok()) {
       served_.call->give_up(weft::unavailable("the server's runtime is ending"));
     }
-    const auto outcome = to_grpc(status_of(served_.call->take()));
-    headers_sent_ = true;
+    auto ended = status_of(served_.call->take());
     if (const auto* extras = served_.call->arrived_extras()) say_last(context_, extras->trailers);
+    ran_ = served_.call->may_have_run();
+    if (passage_) {
+      passage_->rest_ended(std::move(ended));  // `passed` follows; a read that is out ends by its Finish
+      co_return;
+    }
+    headers_sent_ = true;
+    const auto outcome = to_grpc(ended);
     const auto finish = [&](void* tag) { stream_.Finish(outcome, tag); };
     detail::step finished{state_.queue_, context_, "gRPC finish", finish};
     std::ignore = co_await finished;
@@ -150,10 +204,12 @@ class server::state::incoming_stream final : operation, detail::server_origin, d
   detail::server_byte_stream stream_;
   done done_{*this};
   served_stream served_{};
-  part own_part_{*this};  // an operation that no task awaits: headers, or a refusal
+  std::unique_ptr<detail::served_passage> passage_;  // where the server has middleware
+  part own_part_{*this};  // an operation that no task awaits: headers, a refusal, Finish after middleware
   bool headers_sent_ = false;
+  bool ran_ = false;
   bool admitted_ = false;  // it was counted
-  int parts_left_ = 3;     // the task, the done tag, and the service's call
+  int parts_left_ = 0;
 };
 
 }  // namespace weft

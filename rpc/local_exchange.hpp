@@ -34,6 +34,7 @@ class local_exchange final : public exchange, call_listener, call_origin, public
 
   status start(owner& o, worker& home, time_point deadline, const call_extras* extras) noexcept override;
   void cancel() noexcept override;
+  status outcome() const override { return status_; }
   status take(google::protobuf::MessageLite& reply) override;
   void take_metadata(call_extras& into) override;
 

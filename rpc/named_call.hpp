@@ -31,6 +31,7 @@ class named_call : public call_of<Value>, local_exchange::asker {
   status depart(worker& home, time_point deadline, const context* caller) noexcept override {
     if (!route_.refusal.ok()) return route_.refusal;
     if (route_.local != nullptr) route_.local->on_behalf_of(caller, *this);
+    route_.way->called_by(caller);
     return route_.way->start(*this, home, deadline, this->extras_if_any());
   }
   void cancel() noexcept override { route_.way->cancel(); }

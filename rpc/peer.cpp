@@ -68,6 +68,19 @@ namespace detail {
 
 namespace {
 
+weft::metadata as_metadata(const std::vector<std::string>& keys) {
+  weft::metadata m;
+  for (const auto& key : keys) m.add(key, "");
+  return m;
+}
+
+// As keys come.
+std::vector<std::string> lower_case(const std::vector<std::string>& keys) {
+  std::vector<std::string> lower;
+  for (const auto& [key, none] : as_metadata(keys)) lower.push_back(key);
+  return lower;
+}
+
 result<std::shared_ptr<grpc::ChannelCredentials>> credentials_for(const std::string& address,
                                                                   const peer_options& options) {
   if (!has_port(address)) return invalid_argument("that is no address: \"host:port\", or \"unix:path\"");
@@ -78,6 +91,10 @@ result<std::shared_ptr<grpc::ChannelCredentials>> credentials_for(const std::str
   for (const auto& policy : options.retries) {
     if (auto s = policy.check(); !s.ok()) return s;
   }
+  if (!std::ranges::all_of(options.middleware, [](const auto& m) { return static_cast<bool>(m); })) {
+    return invalid_argument("peer_options::middleware: one is null");
+  }
+  if (auto s = as_metadata(options.forward).check(); !s.ok()) return s;
   if (options.tls) return credentials_of(*options.tls);
   if (!options.plain_text_on_network && !is_local_address(address)) {
     return invalid_argument("plain text is for loopback and Unix sockets only");
@@ -88,7 +105,12 @@ result<std::shared_ptr<grpc::ChannelCredentials>> credentials_for(const std::str
 }  // namespace
 
 channel::channel(rpc_runtime& rt, const std::string& address, const peer_options& options)
-    : owner_{rt}, address_{address}, metadata_{options.metadata}, retries_{options.retries} {
+    : owner_{rt},
+      address_{address},
+      metadata_{options.metadata},
+      retries_{options.retries},
+      middleware_{options.middleware},
+      forwarded_{lower_case(options.forward)} {
   const auto credentials = credentials_for(address, options);
   if (!credentials.ok()) {
     problem_ = invalid_argument("peer '" + address + "': " + credentials.status().message());

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <vector>
+#include <weft/rpc/middleware.hpp>
 #include <weft/rpc/retry.hpp>
 #include <weft/rpc/tls.hpp>
 #include <weft/runtime/clock.hpp>
@@ -38,6 +39,11 @@ struct peer_options {
   duration keepalive_timeout = std::chrono::seconds{5};
   /// Which unary calls are made again, and when. None unless it is said.
   std::vector<retry_policy> retries = {};
+  /// Coroutines around every call, the outermost first: see middleware.hpp.
+  std::vector<client_middleware> middleware = {};
+  /// Keys of metadata that travel on: a call that a handler makes carries what came with the call that it serves, unless it
+  /// says that key itself. Read from the handler's own call only: not beyond a local call in between.
+  std::vector<std::string> forward = {};
   /// gRPC's own retries cost a fifth of the throughput; off.
   bool grpc_retries = false;
   /// Further channel arguments, by gRPC's names; they win over what weft sets.

@@ -72,6 +72,9 @@ status server::state::check_options() const {
       return invalid_argument("'" + address + "': plain text is for loopback and Unix sockets only");
     }
   }
+  if (!std::ranges::all_of(options.middleware, [](const auto& m) { return static_cast<bool>(m); })) {
+    return invalid_argument("server_options::middleware: one is null");
+  }
   std::vector<std::string_view> served;
   for (const auto* s : server_.services_) {
     for (const auto& entry : s->methods()) served.emplace_back(entry.info->path);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 #include <weft/rpc/access.hpp>
+#include <weft/rpc/middleware.hpp>
 #include <weft/rpc/rpc_service.hpp>
 #include <weft/rpc/tls.hpp>
 #include <weft/runtime/clock.hpp>
@@ -26,6 +27,8 @@ struct server_options {
   authenticator authenticate = {};
   /// Who may call what; everybody everything when it is empty.
   access_policy policy = {};
+  /// Coroutines around every call that is let in, the outermost first: see middleware.hpp.
+  std::vector<server_middleware> middleware = {};
   /// Requests kept waiting at gRPC for each method; it grows a batch of calls at a time.
   int armed = 64;
   /// Handlers of unary methods are stopped after this time even if their caller would wait longer, and named in the log;
@@ -85,8 +88,8 @@ class server {
   void add(rpc_service& s);
 
   /// Says in the log where it listens, and its limits. Errors: UNAVAILABLE (an address is taken or cannot be bound: it may be
-  /// started again), INVALID_ARGUMENT (plain text would leave the machine; a file of `tls`; a rule of `policy`; each is
-  /// named), FAILED_PRECONDITION (started before, or the runtime has ended).
+  /// started again), INVALID_ARGUMENT (plain text would leave the machine; a file of `tls`; a rule of `policy`; a null
+  /// middleware; each is named), FAILED_PRECONDITION (started before, or the runtime has ended).
   status start();
 
   /// The port of the n-th address, after `start`.

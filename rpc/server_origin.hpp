@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <weft/rpc/convert.hpp>
 #include <weft/runtime/call_extras.hpp>
 
@@ -28,6 +29,8 @@ class server_origin : public call_origin {
   ~server_origin() = default;
 
   virtual const grpc::ServerContext& context() const noexcept = 0;
+  /// Before the polling worker hands the call over.
+  void is_from(std::string identity) noexcept { identity_ = std::move(identity); }
   /// For the next call.
   void forget() noexcept {
     received_.reset();

@@ -17,23 +17,52 @@ void stream_exchange::cut(const status& why) noexcept {
   replies_->close();
 }
 
-status stream_exchange::depart(worker& home, time_point deadline, const context*) noexcept {
+status stream_exchange::depart(worker& home, time_point deadline, const context* caller) noexcept {
   if (!channel_) return unimplemented("a method that streams cannot be called over the caller's session");
   if (!channel_->problem().ok()) return channel_->problem();
   home_ = &home;
+  connect(home);
+  context_.emplace();
+  if (channel_->guided()) {
+    guided_call& self = *this;
+    guide_ = std::make_unique<guide>(self, channel_, method_);
+    if (caller != nullptr) guide_->look_at(*caller);
+    return guide_->set_out(home, deadline, extras_if_any());
+  }
+  set_up(*context_, deadline, channel_->metadata(), extras_if_any());
+  return carry() ? status{} : unavailable("the runtime has ended");
+}
+
+void stream_exchange::connect(worker& home) noexcept {
   auto& polling = channel_->home();
   requests_->connect(home, polling);
   replies_->connect(polling, home);
-  context_.emplace();
-  set_up(*context_, deadline, channel_->metadata(), extras_if_any());
-  return spawn(channel_->owner().control(), method_.path, &stream_exchange::run, this)
-             ? status{}
-             : unavailable("the runtime has ended");
+}
+
+bool stream_exchange::carry() noexcept {
+  return spawn(channel_->owner().control(), method_.path, &stream_exchange::run, this);
+}
+
+void stream_exchange::cancel() noexcept { guide_ ? guide_->turn_back() : context_->TryCancel(); }
+
+void stream_exchange::begin_rest(time_point deadline, const call_extras& extras) noexcept {
+  set_up(*context_, deadline, channel_->metadata(), &extras);
+  std::ignore = carry();  // on a worker of its own runtime this never fails
+}
+
+void stream_exchange::passed(status outcome) noexcept {
+  status_ = to_grpc(outcome);
+  if (!ended_) end_pipes();  // it never began
+}
+
+void stream_exchange::end_pipes() noexcept {
+  replies_->end();
+  requests_->refuse(failed_precondition("the call is over: its status says why"));
 }
 
 result<unit> stream_exchange::take_reply() {
   extras_here().headers = headers();
-  extras_here().trailers = from_grpc(context_->GetServerTrailingMetadata());
+  if (ended_) extras_here().trailers = from_grpc(context_->GetServerTrailingMetadata());
   if (!status_.ok()) return from_grpc(status_, method_.path);
   return unit{};
 }
@@ -46,13 +75,20 @@ task<> stream_exchange::run() {
   const auto start = [this](void* tag) { stream_->StartCall(tag); };
   step begun{queue, *context_, "gRPC start", start};
   if (co_await begun) co_await with_scope(&stream_exchange::both_ways, this);
-  replies_->end();
-  requests_->refuse(failed_precondition("the call is over: its status says why"));
+  end_pipes();
   const auto finish = [this](void* tag) { stream_->Finish(&status_, tag); };
   step finished{queue, *context_, "gRPC finish", finish};
   std::ignore = co_await finished;
   queue.came_back(*this);
-  home_->submit(homeward_);
+  ended_ = true;
+  if (!guide_) {
+    home_->submit(homeward_);
+    co_return;
+  }
+  call_extras reply;
+  reply.headers = std::move(headers_here_);
+  reply.trailers = from_grpc(context_->GetServerTrailingMetadata());
+  guide_->arrived(from_grpc(status_, method_.path), std::move(reply));
 }
 
 task<> stream_exchange::both_ways(stream_exchange* x, scope& s) {
@@ -63,6 +99,7 @@ task<> stream_exchange::both_ways(stream_exchange* x, scope& s) {
 
 void stream_exchange::send_headers_home() {
   auto received = from_grpc(context_->GetServerInitialMetadata());
+  if (guide_) headers_here_ = received;
   if (home_ == &channel_->home()) {
     headers_came(std::move(received), compression::none);
     return;

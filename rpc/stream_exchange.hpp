@@ -3,6 +3,7 @@
 #include <optional>
 #include <weft/rpc/completion_queue.hpp>
 #include <weft/rpc/detail/grpc.hpp>
+#include <weft/rpc/guide.hpp>
 #include <weft/rpc/method.hpp>
 #include <weft/rpc/peer.hpp>
 #include <weft/rpc/stream.hpp>
@@ -11,8 +12,9 @@
 namespace weft::detail {
 
 /// A streaming call on its way through gRPC, in bytes, of whatever kind: on the wire all are the same. Made and destroyed on
-/// the caller's worker; a task on the polling one carries messages between its pipes and gRPC, and brings it back.
-class stream_exchange final : public call_of<unit>, public stream_end, outgoing_call {
+/// the caller's worker; a task on the polling one carries messages between its pipes and gRPC, and brings it back. Where the
+/// peer has middleware, that task is the rest of the call, and the middleware brings it back.
+class stream_exchange final : public call_of<unit>, public stream_end, outgoing_call, guided_call {
  public:
   /// Null: it cannot be made, and fails with UNIMPLEMENTED.
   stream_exchange(std::shared_ptr<channel> to, const method_info& method);
@@ -31,10 +33,22 @@ class stream_exchange final : public call_of<unit>, public stream_end, outgoing_
 
   const char* name() const noexcept override { return method_.path; }
   status depart(worker& home, time_point deadline, const context* caller) noexcept override;
-  void cancel() noexcept override { context_->TryCancel(); }
+  void cancel() noexcept override;
+  bool referenced() const noexcept override { return guide_ && guide_->referenced(); }
   result<unit> take_reply() override;
+
+  void begin_rest(time_point deadline, const call_extras& extras) noexcept override;
+  void give_up_rest() noexcept override { context_->TryCancel(); }
+  void passed(status outcome) noexcept override;
+  void came_home() noexcept override { came_back(); }
+  void guide_let_go() noexcept override { end_if_done(); }
+
   void cancel_for_shutdown() noexcept override { context_->TryCancel(); }
 
+  void connect(worker& home) noexcept;
+  // What follows on the call is neither written nor read.
+  void end_pipes() noexcept;
+  bool carry() noexcept;
   // The task, and its two directions.
   task<> run();
   static task<> both_ways(stream_exchange* x, scope& s);
@@ -49,6 +63,9 @@ class stream_exchange final : public call_of<unit>, public stream_end, outgoing_
   const std::shared_ptr<byte_pipe> requests_ = std::make_shared<byte_pipe>(stream_limit);
   const std::shared_ptr<byte_pipe> replies_ = std::make_shared<byte_pipe>(stream_limit);
   grpc::Status status_{grpc::StatusCode::UNAVAILABLE, "the runtime has ended"};  // until gRPC says another
+  std::unique_ptr<guide> guide_;                                                 // where the peer has middleware
+  metadata headers_here_;                                                        // for it: those of the reply
+  bool ended_ = false;                                                           // the task
   std::optional<grpc::ClientContext> context_;
   std::unique_ptr<client_byte_stream> stream_;
 };

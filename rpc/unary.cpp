@@ -11,6 +11,7 @@
 #include <weft/rpc/bytes.hpp>
 #include <weft/rpc/convert.hpp>
 #include <weft/rpc/detail/channel.hpp>
+#include <weft/rpc/guided_exchange.hpp>
 #include <weft/rpc/server_origin.hpp>
 #include <weft/runtime/config.hpp>
 #include <weft/runtime/timer_wheel.hpp>
@@ -46,8 +47,7 @@ class unary_exchange final : public exchange, operation, outgoing_call, work, pu
     if (auto s = outcome(); !s.ok()) return s;
     return parse(reply_, reply);
   }
-  /// After it arrived.
-  status outcome() const {
+  status outcome() const override {
     if (!refusal_.ok()) return refusal_;
     return from_grpc(status_, method_.path);
   }
@@ -155,6 +155,7 @@ class retried_exchange final : public exchange, exchange::owner, timer, work, pu
       attempt_->cancel();
     }
   }
+  status outcome() const override { return refusal_.ok() ? attempt_->outcome() : refusal_; }
   status take(google::protobuf::MessageLite& reply) override {
     return refusal_.ok() ? attempt_->take(reply) : refusal_;
   }
@@ -211,13 +212,18 @@ class retried_exchange final : public exchange, exchange::owner, timer, work, pu
   std::unique_ptr<unary_exchange, exchange::destroy> attempt_;
 };
 
+exchange* make_plain(const std::shared_ptr<channel>& to, const method_info& method,
+                     const google::protobuf::MessageLite& request) {
+  if (const auto* policy = to->retry_of(method)) return new retried_exchange{to, method, *policy, request};
+  return new unary_exchange{to, method, request};
+}
+
 }  // namespace
 
 exchange* exchange::make(peer& to, const method_info& method, const google::protobuf::MessageLite& request) {
-  if (const auto* policy = to.shared_channel()->retry_of(method)) {
-    return new retried_exchange{to.shared_channel(), method, *policy, request};
-  }
-  return new unary_exchange{to.shared_channel(), method, request};
+  auto* plain = make_plain(to.shared_channel(), method, request);
+  if (!to.shared_channel()->guided()) return plain;
+  return new guided_exchange{to.shared_channel(), method, plain};
 }
 
 exchange* exchange::make(std::shared_ptr<channel> to, const method_info& method, const grpc::ByteBuffer& request) {

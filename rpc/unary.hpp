@@ -21,7 +21,7 @@ namespace detail {
 /// worker, started on the polling one; `arrived` brings it back to the caller's.
 class exchange {
  public:
-  /// Serialises `request`; an error comes out of `start`.
+  /// Serialises `request`; an error comes out of `start`. Through the peer's middleware, if it has any.
   static exchange* make(peer& to, const method_info& method, const google::protobuf::MessageLite& request);
   /// The same of what is serialised, by the peer's channel; not made again, whatever its policies.
   static exchange* make(std::shared_ptr<channel> to, const method_info& method, const grpc::ByteBuffer& request);
@@ -34,10 +34,16 @@ class exchange {
     ~owner() = default;
   };
 
+  /// Before `start`, on the caller's worker: the task on whose behalf, or null.
+  void called_by(const context* caller) {
+    if (caller != nullptr && looks_at_caller_) look_at(*caller);
+  }
   /// `extras` may be null.
   virtual status start(owner& o, worker& home, time_point deadline, const call_extras* extras) noexcept = 0;
   /// Any time after `start`; it still arrives, once.
   virtual void cancel() noexcept = 0;
+  /// After it arrived: how the call ended. The reply may still be no message.
+  virtual status outcome() const = 0;
   /// After it arrived: the call's status, and its reply if that is ok.
   virtual status take(google::protobuf::MessageLite& reply) = 0;
   /// After it arrived with an error: the method surely did not run.
@@ -51,10 +57,15 @@ class exchange {
 
  protected:
   exchange() = default;
+  enum class caller : bool { unknown, looked_at };
+  explicit exchange(caller c) noexcept : looks_at_caller_{c == caller::looked_at} {}
   ~exchange() = default;
 
  private:
   virtual void end() noexcept = 0;
+  virtual void look_at(const context& /*caller*/) {}
+
+  const bool looks_at_caller_ = false;
 };
 
 }  // namespace detail
@@ -68,7 +79,8 @@ class unary_call final : public call_of<Reply>, detail::exchange::owner {
 
  private:
   const char* name() const noexcept override { return method_.path; }
-  status depart(worker& home, time_point deadline, const context*) noexcept override {
+  status depart(worker& home, time_point deadline, const context* caller) noexcept override {
+    exchange_->called_by(caller);
     return exchange_->start(*this, home, deadline, this->extras_if_any());
   }
   void cancel() noexcept override { exchange_->cancel(); }

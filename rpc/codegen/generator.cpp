@@ -79,6 +79,17 @@ std::vector<const MethodDescriptor*> unary_methods(const ServiceDescriptor& serv
 }
 
 // The handler's parameters; what it returns.
+// In weft::method_kind.
+const char* kind_name(kind k) {
+  switch (k) {
+    case kind::unary: return "unary";
+    case kind::server_streaming: return "server_stream";
+    case kind::client_streaming: return "client_stream";
+    case kind::bidi_streaming: return "bidi_stream";
+  }
+  return "";
+}
+
 const char* handler_parameters(kind k) {
   switch (k) {
     case kind::unary: return "$request$& request";
@@ -119,8 +130,9 @@ variables describe(const MethodDescriptor& m) {
   return {{"method", identifier(m.name())},
           {"info", m.name() + "_info"},
           {"idempotent", m.options().idempotency_level() != google::protobuf::MethodOptions::IDEMPOTENCY_UNKNOWN
-                             ? ", /*idempotent=*/true"
-                             : ""},
+                             ? "/*idempotent=*/true"
+                             : "/*idempotent=*/false"},
+          {"kind", kind_name(kind_of(m))},
           {"path", "/" + m.service()->full_name() + "/" + m.name()},
           {"request", class_of(*m.input_type())},
           {"reply", class_of(*m.output_type())}};
@@ -141,7 +153,8 @@ void print_service(Printer& out, const ServiceDescriptor& service) {
                "  class scripted;\n\n"
                "  static constexpr const char* full_name = \"$full$\";\n");
   for (const auto* m : methods)
-    out.Print(describe(*m), "  static constexpr weft::method_info $info${\"$path$\"$idempotent$};\n");
+    out.Print(describe(*m),
+              "  static constexpr weft::method_info $info${\"$path$\", $idempotent$, weft::method_kind::$kind$};\n");
   out.Print("};\n\n");
 
   out.Print(

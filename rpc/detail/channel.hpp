@@ -48,6 +48,12 @@ class channel {
   const std::string& address() const noexcept { return address_; }
   /// Sent with every call.
   const weft::metadata& metadata() const noexcept { return metadata_; }
+  const std::string& address() const noexcept { return address_; }
+  const std::vector<client_middleware>& middleware() const noexcept { return middleware_; }
+  /// Keys of metadata that travel on.
+  const std::vector<std::string>& forwarded() const noexcept { return forwarded_; }
+  /// Its calls need more than gRPC.
+  bool guided() const noexcept { return !middleware_.empty() || !forwarded_.empty(); }
   /// Null: it is not made again.
   const retry_policy* retry_of(const method_info& method) const noexcept;
   retry_throttle& throttle() noexcept { return throttle_; }
@@ -62,6 +68,8 @@ class channel {
   const std::string address_;
   weft::metadata metadata_;
   const std::vector<retry_policy> retries_;
+  const std::vector<client_middleware> middleware_;
+  const std::vector<std::string> forwarded_;
   retry_throttle throttle_;
   std::vector<connection> connections_;
   std::size_t turn_ = 0;

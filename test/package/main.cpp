@@ -8,6 +8,12 @@
 #include <weft/rpc/rpc_runtime.hpp>
 #endif
 
+#ifdef HELLO_PROMETHEUS
+#include <prometheus/registry.h>
+#include <weft/rpc/prometheus/call_metrics.hpp>
+#include <weft/rpc/prometheus/runtime_metrics.hpp>
+#endif
+
 int main() {
 #ifdef HELLO_RPC
   hello::v1::HelloReply reply;
@@ -16,6 +22,11 @@ int main() {
   weft::rpc_runtime rt;  // these have generated code inside of the library
   weft::health health{rt};
   weft::reflection reflection{rt};
+#endif
+#ifdef HELLO_PROMETHEUS
+  prometheus::Registry registry;
+  const weft::call_metrics calls{registry};
+  std::cout << "counted " << weft::runtime_metrics{rt}.Collect().size() << ' ';
 #endif
   std::cout << weft::status{} << '\n';
 }

@@ -151,6 +151,9 @@ class server::state::incoming_session final : operation,
   std::string stream_peer() const override { return context_.peer(); }
   metadata stream_metadata() const override { return from_grpc(context_.client_metadata()); }
   std::shared_ptr<detail::session_outlet> outlet_back() override { return way_back_; }
+  const std::vector<server_middleware>& middleware() const noexcept override {
+    return state_.server_.options_.middleware;
+  }
   void count_malformed() noexcept override { ++state_.server_.counters_.malformed; }
   void count_unimplemented() noexcept override { ++state_.server_.counters_.unimplemented; }
   void window_opened() noexcept override { way_back_->window_opened(); }

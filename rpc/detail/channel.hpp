@@ -48,7 +48,6 @@ class channel {
   const std::string& address() const noexcept { return address_; }
   /// Sent with every call.
   const weft::metadata& metadata() const noexcept { return metadata_; }
-  const std::string& address() const noexcept { return address_; }
   const std::vector<client_middleware>& middleware() const noexcept { return middleware_; }
   /// Keys of metadata that travel on.
   const std::vector<std::string>& forwarded() const noexcept { return forwarded_; }

@@ -143,20 +143,29 @@ void session_core::window_opened(session_line& line) noexcept {
   if (&line == current_) send_waiting();
 }
 
-// Comes in the order of the ids: the last of them stands last before what waits.
 void session_core::returned(session_item& item) noexcept { returned_.push_back(item); }
 
 void session_core::line_goes(session_line& line) noexcept {
-  if (&line == current_) current_ = nullptr;
-  set(closed_ ? session_state::closed : session_state::idle);
-  while (!returned_.empty()) {
-    auto& item = returned_.back();
-    returned_.remove(item);
+  if (&line == current_) {
+    current_ = nullptr;
+    set(closed_ ? session_state::closed : session_state::idle);
+  }
+  put_first(std::exchange(returned_, {}));
+  if (current_ == nullptr && !closed_ && !waiting_.empty()) connect();
+}
+
+void session_core::put_first(item_list items) noexcept {
+  while (!items.empty()) {
+    auto& item = items.back();
+    items.remove(item);
+    if (closed_) {
+      fail(item, cancelled(closed_text), /*may_have_run=*/false);
+      continue;
+    }
     item.at = session_item::place::waiting;
     waiting_.push_front(item);
     if (!std::exchange(registered_, true)) channel_->owner().queue().went_out(*this);
   }
-  if (!waiting_.empty() && !closed_) connect();
 }
 
 void session_core::line_ended(session_line& line, line_end end) noexcept {
@@ -190,13 +199,7 @@ void session_core::line_ended(session_line& line, line_end end) noexcept {
       fail(item, why, !end.not_run);
     }
   }
-  while (!patient.empty()) {
-    auto& item = patient.back();
-    patient.remove(item);
-    item.at = session_item::place::waiting;
-    waiting_.push_front(item);
-    if (!std::exchange(registered_, true)) channel_->owner().queue().went_out(*this);
-  }
+  put_first(std::exchange(patient, {}));
   if (!was_current) return;
   if (closed_) return;
   if (end.attached) {

@@ -76,6 +76,7 @@ class session_core final : public session_outlet,
   void connect() noexcept;
   void wait_for_turn(session_item& item) noexcept;
   void no_longer_waits(session_item& item) noexcept;
+  void put_first(item_list items) noexcept;
   void send_waiting() noexcept;
   void start_unary(session_item& item) noexcept;
   void begin_unary(session_item& item) noexcept;

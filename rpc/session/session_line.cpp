@@ -97,8 +97,6 @@ void session_line::progressed() noexcept {
 }
 
 void session_line::finished(bool) {
-  finishing_ = false;
-  over_ = true;
   queue_.came_back(*this);
   const auto why = !wire_.violation().ok() ? wire_.violation() : from_grpc(outcome_);
   const bool attached = wire_.peer_attached();
@@ -112,6 +110,8 @@ void session_line::finished(bool) {
   }
   core_->line_ended(*this, {why, std::exchange(unanswered, {}), attached, not_run, no_sessions});
   wire_.stop_serving(weft::cancelled("the session is over"));
+  finishing_ = false;  // only now: what has just ended must not end the line beneath its loop
+  over_ = true;
   end_if_gone();
 }
 

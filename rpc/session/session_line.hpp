@@ -56,6 +56,7 @@ class session_line final : session_host, session_wire::stream, outgoing_call {
   std::string stream_peer() const override { return context_.peer(); }
   metadata stream_metadata() const override { return from_grpc(context_.GetServerInitialMetadata()); }
   std::shared_ptr<session_outlet> outlet_back() override { return core_; }
+  const std::vector<server_middleware>& middleware() const noexcept override { return no_middleware_; }
   void count_malformed() noexcept override {}
   void count_unimplemented() noexcept override {}
   void window_opened() noexcept override;
@@ -74,6 +75,7 @@ class session_line final : session_host, session_wire::stream, outgoing_call {
   step<&session_line::half_closed> half_closed_{*this};
   step<&session_line::finished> finished_{*this};
   grpc::Status outcome_{grpc::StatusCode::UNAVAILABLE, "the runtime has ended"};
+  const std::vector<server_middleware> no_middleware_;
   bool starting_ = false;
   bool closing_ = false;       // when all is answered
   bool half_closing_ = false;  // its tag is out

@@ -5,12 +5,17 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 #include <weft/rpc/bytes.hpp>
+#include <weft/rpc/middleware.hpp>
 #include <weft/rpc/rpc_service.hpp>
+#include <weft/rpc/served_passage.hpp>
 #include <weft/rpc/server_origin.hpp>
 #include <weft/rpc/session/session_wire.hpp>
 #include <weft/runtime/frame_pool.hpp>
@@ -18,7 +23,7 @@
 namespace weft::detail {
 
 /// A call that came on a session's stream. It ends when it has been answered and the service has let go of it.
-class session_served_call final : call_listener, public server_origin, reply_sink, public pooled {
+class session_served_call final : call_listener, public server_origin, reply_sink, served_call, public pooled {
  public:
   session_served_call(session_wire& wire, const call_frame& c, const session_host::offer& offer)
       : wire_{wire},
@@ -36,19 +41,13 @@ class session_served_call final : call_listener, public server_origin, reply_sin
   void begin(std::string_view request) noexcept {
     admitted_ = true;
     if (auto s = wire_.host_.admit(*this, offer_.method->info->path); !s.ok()) return refuse(s);
-    auto accepted = accept(*offer_.method, *offer_.service, *this, request);
-    if (!accepted.ok()) {
-      wire_.host_.count_malformed();
-      return refuse(accepted.status());
+    if (const auto& layers = wire_.host_.middleware(); !layers.empty()) {
+      surrounded_ = std::make_unique<surrounded>(*this, layers, request);
+      return surrounded_->passage.enter(deadline_);
     }
-    call_ = std::move(*accepted);
-    ++parts_left_;
+    if (auto s = make_call(request); !s.ok()) return refuse(s);
     call_->begin(wire_.control_.home(), deadline_);
-    if (call_->settled()) {
-      completed();
-    } else {
-      call_->tell(*this);
-    }
+    watch();
   }
   /// It has a predecessor.
   void keep(std::string_view request) { kept_ = request; }
@@ -58,7 +57,9 @@ class session_served_call final : call_listener, public server_origin, reply_sin
   }
   /// It is not answered yet.
   void give_up(status why) noexcept {
-    if (call_) {
+    if (surrounded_) {
+      if (!surrounded_->passage.over()) surrounded_->passage.stop(std::move(why));  // ends in `passed`
+    } else if (call_) {
       call_->give_up(std::move(why));  // ends in `completed`
     } else {
       refuse(why);
@@ -66,7 +67,7 @@ class session_served_call final : call_listener, public server_origin, reply_sin
   }
   /// It is answered without having been begun. May destroy *this.
   void refuse(const status& why) noexcept {
-    say(why, /*not_run=*/true, nullptr);
+    say(why, /*not_run=*/true, nullptr, nullptr);
     answered(/*gap=*/true);
   }
 
@@ -82,13 +83,88 @@ class session_served_call final : call_listener, public server_origin, reply_sin
     return std::min<duration>(std::chrono::microseconds{c.limit_us}, longest);
   }
 
-  void completed() noexcept override {
-    const auto outcome = offer_.method->take(*call_, *this);
-    const bool gap = !call_->has_run();  // or so it may be
-    if (!outcome.ok()) say(outcome, !call_->may_have_run(), call_->arrived_extras());
-    call_.reset();
-    answered(gap);
+  // Where the server has middleware.
+  struct surrounded {
+    surrounded(session_served_call& c, const std::vector<server_middleware>& layers, std::string_view r)
+        : passage{c.wire_.control_, c, layers}, request{r} {}
+    served_passage passage;
+    std::string request;
+    std::string reply;  // serialised
+    metadata headers;
+    metadata trailers;
+    bool may_have_run = false;
+    bool has_run = false;
+  };
+
+  // INVALID_ARGUMENT when the request is no such message.
+  status make_call(std::string_view request) noexcept {
+    auto accepted = accept(*offer_.method, *offer_.service, *this, request);
+    if (!accepted.ok()) {
+      wire_.host_.count_malformed();
+      return std::move(accepted).status();
+    }
+    call_ = std::move(*accepted);
+    ++parts_left_;
+    return {};
   }
+  void watch() noexcept {
+    if (call_->settled()) {
+      completed();
+    } else {
+      call_->tell(*this);
+    }
+  }
+
+  void completed() noexcept override {
+    auto outcome = offer_.method->take(*call_, *this);
+    const bool may_have_run = call_->may_have_run();
+    const bool has_run = call_->has_run();  // what may have run and may not is a gap
+    const auto* extras = call_->arrived_extras();
+    if (surrounded_) {
+      if (extras != nullptr) {
+        surrounded_->headers = extras->headers;
+        surrounded_->trailers = extras->trailers;
+      }
+      surrounded_->may_have_run = may_have_run;
+      surrounded_->has_run = has_run;
+      call_.reset();
+      return surrounded_->passage.rest_ended(std::move(outcome));
+    }
+    if (!outcome.ok()) {
+      say(outcome, !may_have_run, extras != nullptr ? &extras->headers : nullptr,
+          extras != nullptr ? &extras->trailers : nullptr);
+    }
+    call_.reset();
+    answered(!has_run);
+  }
+
+  const method_info& info() const noexcept override { return *offer_.method->info; }
+  call_origin& origin() noexcept override { return *this; }
+  void identify(std::string who) noexcept override { is_from(std::move(who)); }
+  void begin_rest(const weft::context& caller) noexcept override {
+    const auto request = std::exchange(surrounded_->request, {});
+    if (auto s = make_call(request); !s.ok()) return surrounded_->passage.rest_ended(std::move(s));
+    call_->begin(caller, duration::max());
+    watch();
+  }
+  void give_up_rest(const status& why) noexcept override {
+    if (call_) call_->give_up(why);  // ends in `completed`
+  }
+  void passed(const status& outcome) noexcept override {
+    auto& around = *surrounded_;
+    if (const auto headers = around.passage.take_headers(); headers.ok()) {
+      for (const auto& [key, value] : *headers) around.headers.add(key, value);
+    }
+    for (const auto& [key, value] : around.passage.trailers()) around.trailers.add(key, value);
+    if (!outcome.ok()) {
+      say(outcome, !around.may_have_run, &around.headers, &around.trailers);
+    } else if (!wire_.broken_) {
+      auto* at = wire_.writer_.reply(id_, around.reply.size(), &around.headers, &around.trailers);
+      std::memcpy(at, around.reply.data(), around.reply.size());
+    }
+    answered(!around.has_run);
+  }
+
   // The reply, into the batch that is written next.
   status put(const google::protobuf::MessageLite& reply) override {
     if (wire_.broken_) return {};
@@ -102,13 +178,16 @@ class session_served_call final : call_listener, public server_origin, reply_sin
       return resource_exhausted("the reply has " + std::to_string(framed) + " bytes, and the session takes " +
                                 std::to_string(wire_.peer_batch_bytes_));
     }
-    reply.SerializeWithCachedSizesToArray(wire_.writer_.reply(id_, bytes, headers, trailers));
+    if (surrounded_) {
+      surrounded_->reply.resize(bytes);
+      reply.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(surrounded_->reply.data()));
+    } else {
+      reply.SerializeWithCachedSizesToArray(wire_.writer_.reply(id_, bytes, headers, trailers));
+    }
     return {};
   }
-  void say(const status& why, bool not_run, const call_extras* extras) {
-    if (wire_.broken_) return;
-    wire_.writer_.error(id_, why, not_run, extras != nullptr ? &extras->headers : nullptr,
-                        extras != nullptr ? &extras->trailers : nullptr);
+  void say(const status& why, bool not_run, const metadata* headers, const metadata* trailers) {
+    if (!wire_.broken_) wire_.writer_.error(id_, why, not_run, headers, trailers);
   }
   void answered(bool gap) noexcept {
     wire_.answered(*this, gap);
@@ -148,6 +227,7 @@ class session_served_call final : call_listener, public server_origin, reply_sin
   std::string kept_;       // the request, while it has a predecessor
   int parts_left_ = 1;
   call_holder call_;
+  std::unique_ptr<surrounded> surrounded_;
   metadata own_metadata_;
   std::optional<metadata> received_;
 };

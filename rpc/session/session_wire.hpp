@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 #include <weft/rpc/completion_queue.hpp>
+#include <weft/rpc/middleware.hpp>
 #include <weft/rpc/session/batch_reader.hpp>
 #include <weft/rpc/session/batch_writer.hpp>
 #include <weft/rpc/session/id_table.hpp>
@@ -46,6 +47,8 @@ class session_host {
   virtual metadata stream_metadata() const = 0;
   /// For calls back: a session_outlet, or null.
   virtual std::shared_ptr<session_outlet> outlet_back() = 0;
+  /// Around each call that is served.
+  virtual const std::vector<server_middleware>& middleware() const noexcept = 0;
   virtual void count_malformed() noexcept = 0;
   virtual void count_unimplemented() noexcept = 0;
 

@@ -1,4 +1,5 @@
-// The same load on the same lobby three times, which differ in how a player's messages are handled; and the table.
+// The same load on the same lobby several times, which differ in how a player's messages are handled and how services
+// are called; and the table.
 #include <array>
 #include <csignal>
 #include <fstream>
@@ -12,8 +13,9 @@ namespace {
 
 constexpr const char* usage = R"(usage: demo [flags]
 
-Starts a lobby as three processes (gate, cards, chat) and robots as a fourth, three times; chat answers after 200 ms.
-Handled in one queue a player, cards wait for chat; with a task per message, cards overtake each other; lanes do neither.
+Starts a lobby as three processes (gate, cards, chat) and robots as a fourth, five times; chat answers after 200 ms.
+Handled in one queue a player, cards wait for chat; with a task per message, cards overtake each other; lanes do neither,
+whether the services are called in one process, by unary calls, or over sessions as in the first two.
 
   --seconds S  how long the robots play, each time (10); games that run may take 5 s longer
   --robots N   how many, 2 or more (32)

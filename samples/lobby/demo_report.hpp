@@ -10,16 +10,22 @@
 
 namespace lobby {
 
-/// The ways to handle a player's messages that the demo compares.
+/// How the gate reaches the other services.
+enum class binding { local, unary, session };
+
+/// The ways to handle a player's messages, and to call, that the demo compares.
 struct way {
   v1::Handling handling;
+  lobby::binding binding;
   const char* key;    // in JSON
   const char* title;  // in the table
 };
-inline constexpr std::array<way, 3> ways{{
-    {v1::QUEUE, "queue", "one queue a player"},
-    {v1::SPAWN, "spawn", "a task per message"},
-    {v1::LANES, "lanes", "weft lanes"},
+inline constexpr std::array<way, 5> ways{{
+    {v1::QUEUE, binding::session, "queue", "one queue a player"},
+    {v1::SPAWN, binding::session, "spawn", "a task per message"},
+    {v1::LANES, binding::local, "lanes_local", "weft lanes, local"},
+    {v1::LANES, binding::unary, "lanes_unary", "weft lanes, unary"},
+    {v1::LANES, binding::session, "lanes", "weft lanes, session"},
 }};
 
 /// What a server process says when it ends; or the sum of several.
@@ -57,7 +63,7 @@ struct demo_report {
 };
 
 std::string to_table(const demo_report& report);
-/// {"queue":{…},"spawn":{…},"lanes":{"games":…,"card_p50_ms":…,…}}
+/// {"queue":{…},"spawn":{…},"lanes_local":{…},…,"lanes":{"games":…,"card_p50_ms":…,…}}
 std::string to_json(const demo_report& report);
 
 /// What the table promises: with lanes no card waits for chat (p99 below most_card_p99_ms) or is overtaken, with one queue

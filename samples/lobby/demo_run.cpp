@@ -80,10 +80,19 @@ weft::status demo_run::start_lobby(const way& how, const fs::path& folder) {
   gate_address_ = addresses[0];
   v1::Topology topology;
   topology.set_listen(addresses[0]);
-  topology.mutable_gate()->set_address(addresses[1]);
   topology.mutable_lobby()->set_local(true);
-  topology.mutable_cards()->set_address(addresses[2]);
-  topology.mutable_chat()->set_address(addresses[3]);
+  if (how.binding == binding::local) {
+    for (auto* place : {topology.mutable_gate(), topology.mutable_cards(), topology.mutable_chat()}) {
+      place->set_local(true);
+    }
+  } else {
+    topology.mutable_gate()->set_address(addresses[1]);
+    topology.mutable_cards()->set_address(addresses[2]);
+    topology.mutable_chat()->set_address(addresses[3]);
+    for (auto* place : {topology.mutable_gate(), topology.mutable_cards(), topology.mutable_chat()}) {
+      place->set_unary(how.binding == binding::unary);
+    }
+  }
   topology.set_handling(how.handling);
   topology.set_chat_delay_ms(chat_delay_ms);
   topology.set_journal_max_ms(2);
@@ -97,7 +106,8 @@ weft::status demo_run::start_lobby(const way& how, const fs::path& folder) {
   if (!printed.ok() || !out.flush()) return weft::unavailable("cannot write " + file.string());
 
   servers_.clear();
-  for (const char* role : {"cards", "chat", "gate"}) {
+  const auto roles = how.binding == binding::local ? std::vector{"gate"} : std::vector{"cards", "chat", "gate"};
+  for (const char* role : roles) {
     servers_.push_back(&children_.start(role, {program("lobby"), "--role", role, "--config", file}));
   }
   for (auto* server : servers_) {
@@ -134,7 +144,8 @@ weft::status demo_run::play(const way& how, const fs::path& result_file, demo_re
     for (const auto* server : servers_) {
       if (!server->running()) return weft::unavailable("a server fell over: " + server->report());
     }
-    if (how.handling == v1::LANES && now > half_time) look_for_suspended_player(*servers_.back(), report);
+    if (how.handling == v1::LANES && how.binding == binding::session && now > half_time)
+      look_for_suspended_player(*servers_.back(), report);
   }
   return robots.succeeded() ? weft::status{} : weft::unavailable(robots.report());
 }

@@ -52,7 +52,9 @@ weft::result<Client> process::client_of(const char* name, const std::unique_ptr<
                                   "', which the topology calls local to the gate: give it an address");
   }
   peers_.push_back(std::make_unique<weft::peer>(rt_, place.address()));
-  return Client{*peers_.back()};
+  if (place.unary()) return Client{*peers_.back()};
+  sessions_.push_back(std::make_unique<weft::session>(peers_.back()->session()));
+  return Client{*sessions_.back()};
 }
 
 weft::status process::start() {
@@ -194,6 +196,7 @@ process::left_over process::stop() {
                            static_cast<weft::service*>(chat_.get()), static_cast<weft::service*>(health_.get())}) {
     if (s != nullptr) s->stop_and_wait(weft::stop_mode::abort);
   }
+  sessions_.clear();
   io_.stop();
   weft::sync_wait(rt_, [](weft::event* e) -> weft::task<> { std::ignore = co_await e->wait(); }(&no_more_dumps_));
   weft::visit(rt_.worker_at(0), [&left] { left.tasks = weft::live_tasks_here(); });

@@ -8,6 +8,7 @@
 #include <weft/rpc/peer.hpp>
 #include <weft/rpc/rpc_runtime.hpp>
 #include <weft/rpc/server.hpp>
+#include <weft/rpc/session.hpp>
 #include <weft/runtime/event.hpp>
 #include <weft/runtime/io.hpp>
 #include <weft/runtime/net/tcp.hpp>
@@ -73,6 +74,7 @@ class process {
   weft::signals dumps_{io_, {SIGUSR1}};
   weft::event no_more_dumps_;
   std::vector<std::unique_ptr<weft::peer>> peers_;
+  std::vector<std::unique_ptr<weft::session>> sessions_;
   std::unique_ptr<gate> gate_;
   std::unique_ptr<chat_service> chat_;
   std::unique_ptr<cards_service> cards_;

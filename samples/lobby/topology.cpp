@@ -44,8 +44,12 @@ weft::status check(const v1::Topology& t, const std::string& name) {
   }
   for (const auto& [what, place] :
        {std::pair{"gate", &t.gate()}, {"lobby", &t.lobby()}, {"cards", &t.cards()}, {"chat", &t.chat()}}) {
-    if (!place->local() || place->address().empty()) continue;
-    return weft::invalid_argument(name + ": '" + what + "' must be either local or have an address");
+    if (place->local() && !place->address().empty()) {
+      return weft::invalid_argument(name + ": '" + what + "' must be either local or have an address");
+    }
+    if (place->unary() && place->address().empty()) {
+      return weft::invalid_argument(name + ": '" + what + "' is called by unary calls: it needs an address");
+    }
   }
   return {};
 }

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <string>
 
 using namespace lobby;
@@ -18,7 +19,9 @@ demo_report good_report() {
                .chat_p50_ms = 203,
                .pairs = 120,
                .overtaken = 36};
-  r.runs[2] = {.games = 44, .commands = 3100, .card_p50_ms = 3.25, .card_p99_ms = 7, .chat_p50_ms = 203};
+  for (const std::size_t lanes : {2U, 3U, 4U}) {
+    r.runs[lanes] = {.games = 44, .commands = 3100, .card_p50_ms = 3.25, .card_p99_ms = 7, .chat_p50_ms = 203};
+  }
   r.dump_line = "player: /lobby.v1.Chat/Say";
   return r;
 }
@@ -42,18 +45,21 @@ TEST_CASE("each promise that is not kept is named") {
   r.runs[1].overtaken = 0;
   CHECK(broken(r) == "spawn: no command was overtaken");
   r = good_report();
-  r.runs[2].games = 0;
+  r.runs[4].games = 0;
   CHECK(broken(r) == "lanes: no game was finished");
   r = good_report();
-  r.runs[2].card_p99_ms = 10;
+  r.runs[4].card_p99_ms = 10;
   CHECK(broken(r) == "lanes: card p99 is 10.0 ms, not below 10 ms");
   r = good_report();
-  r.runs[2].overtaken = 1;
+  r.runs[4].overtaken = 1;
   CHECK(broken(r) == "lanes: 1 commands were overtaken");
   r = good_report();
-  r.runs[2].errors = 2;
-  r.runs[2].complaints = {"2 x card: NOT_FOUND: no table"};
+  r.runs[4].errors = 2;
+  r.runs[4].complaints = {"2 x card: NOT_FOUND: no table"};
   CHECK(broken(r) == "lanes: 2 errors; 2 x card: NOT_FOUND: no table");
+  r = good_report();
+  r.runs[3].overtaken = 1;
+  CHECK(broken(r) == "lanes_unary: 1 commands were overtaken");
   r = good_report();
   r.left.fds = 1;
   CHECK(broken(r) == "after exit 0 tasks, 0 calls, 1 fds are left");

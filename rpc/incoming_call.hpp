@@ -97,7 +97,7 @@ class server::state::incoming_call final : call_listener, detail::server_origin,
     const bool ran = call_->may_have_run();
     call_.reset();
     if (surrounded_) {
-      surrounded_->reply = std::move(bytes);
+      surrounded_->reply.Swap(&bytes);
       surrounded_->ran = ran;
       return surrounded_->passage.rest_ended(outcome);
     }

@@ -8,8 +8,7 @@ namespace weft::detail {
 status guided_exchange::start(exchange::owner& o, worker& home, time_point deadline,
                               const call_extras* extras) noexcept {
   owner_ = &o;
-  outcome_ = guide_.set_out(home, deadline, extras);
-  return outcome_;
+  return guide_.set_out(home, deadline, extras);  // from then on all is the polling worker's
 }
 
 void guided_exchange::begin_rest(time_point deadline, const call_extras& extras) noexcept {

@@ -102,7 +102,7 @@ class server::state::incoming_call final : call_listener, detail::server_origin,
       state_.say_cut_off(method_.entry->info->path);
     }
     if (surrounded_) {
-      surrounded_->reply = std::move(bytes);
+      surrounded_->reply.Swap(&bytes);
       surrounded_->ran = ran;
       return surrounded_->passage.rest_ended(outcome);
     }

@@ -119,14 +119,15 @@ status passage::look_at(std::size_t n, status returned) {
 // The first one is the cause.
 status passage::fault(std::size_t n, const char* what) {
   if (!fault_.ok()) return fault_;
-  auto text = std::string{method_.path} + ": middleware " + std::to_string(n + 1) + " of " + std::to_string(layers_) +
-              " " + what;
+  const auto text = "middleware " + std::to_string(n + 1) + " of " + std::to_string(layers_) + " " + what;
   report(text);
-  fault_ = internal_error(std::move(text));
+  fault_ = internal_error(std::string{method_.path} + ": " + text);
   return fault_;
 }
 
-void passage::report(const std::string& what) noexcept { log(own_context(), severity::error, what); }
+void passage::report(const std::string& what) noexcept {
+  log(own_context(), severity::error, std::string{method_.path} + ": " + what);
+}
 
 void passage::ended() noexcept {
   timer::cancel();

@@ -1,22 +1,26 @@
 #include <doctest/doctest.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
 #include <weft/rpc/middleware.hpp>
 #include <weft/runtime/log.hpp>
+#include <weft/runtime/run_on.hpp>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/sleep.hpp>
 #include <weft/runtime/visit.hpp>
 #include <weft/runtime/with_timeout.hpp>
 
 #include "../support/dice.hpp"
+#include "../support/faults.hpp"
 #include "../support/two_sides.hpp"
 
 using namespace std::chrono_literals;
@@ -347,6 +351,41 @@ TEST_SUITE("server middleware") {
     CHECK(f.service.stopped == 1);
   }
 
+  TEST_CASE("a server that stops, stops what waits") {
+    journal j;
+    two_sides f{serving({with(&waiting<incoming>, &j)})};
+    weft::visit(f.client.worker_at(1), [&] {
+      CHECK(Echo::client{*f.peer}.send.Say(saying("hi")).ok());
+      CHECK(Echo::client{*f.peer}.send.Say(saying("hi")).ok());
+    });
+    until(j.begun, 2);
+    f.server.stop();
+    CHECK(j.ended == 2);
+    CHECK(f.service.begun == 0);
+  }
+
+  TEST_CASE("the handler may be on another worker, and both look at what came") {
+    std::atomic<int> seen = 0;
+    const auto look = [&seen](incoming& call, rest_of_call next) {
+      return [](incoming& call, rest_of_call next, std::atomic<int>* seen) -> task<status> {
+        auto s = co_await weft::with_timeout(5s, next());
+        *seen += call.metadata().find("x-header") != nullptr ? 1 : 0;
+        co_return s;
+      }(call, next, &seen);
+    };
+    test::serving far{1, serving({look})};
+    weft::rpc_runtime near;
+    weft::peer peer{near, far.server.address()};
+    for (int i = 0; i < 100; ++i) {
+      auto options = weft::call_options{}.with("x-header", "1");
+      auto call = Echo::client{peer}.Say(saying("hi"), std::move(options));
+      CHECK(weft::sync_wait(near, weft::as_task(std::move(call))).ok());
+    }
+    near.stop();
+    far.end();
+    CHECK(seen == 100);
+  }
+
   TEST_CASE("a null one keeps the server from starting") {
     weft::rpc_runtime rt;
     weft::server server{rt, serving({weft::server_middleware{}})};
@@ -451,6 +490,19 @@ TEST_SUITE("client middleware") {
     CHECK(j.lines.size() == 2);
   }
 
+  TEST_CASE("a runtime that ends stops what waits") {
+    journal j;
+    two_sides f{{}, calling({with(&waiting<outgoing>, &j)})};
+    for (const int worker : {0, 1}) {
+      weft::visit(f.client.worker_at(worker),
+                  [&] { CHECK(Echo::client{*f.peer}.send.Say(saying("hi"), weft::within{1h}).ok()); });
+    }
+    until(j.begun, 2);
+    f.client.stop();
+    CHECK(j.ended == 2);
+    CHECK(j.outcome.code() == code::cancelled);
+  }
+
   TEST_CASE("a one-way call passes through it too") {
     journal j;
     two_sides f{{}, calling({with(&watched<outgoing>, &j)})};
@@ -459,51 +511,83 @@ TEST_SUITE("client middleware") {
   }
 }
 
-TEST_SUITE("middleware") {
-  TEST_CASE("1,000 calls that are given up at any moment complete once each, and nothing is left in the middleware") {
-    journal at_server, at_client;
-    int completed = 0;
-    {
-      const auto both = [](auto& call, rest_of_call next, journal* j) {
-        return [](rest_of_call next, journal* j) -> task<status> {
-          const counted here{j};
-          std::ignore = co_await weft::sleep_for(100us);
-          auto s = co_await next();
-          std::ignore = co_await weft::sleep_for(100us);
-          co_return s;
-        }((static_cast<void>(call), next), j);
-      };
-      const weft::server_middleware incoming_one = [&](incoming& c, rest_of_call n) { return both(c, n, &at_server); };
-      const weft::client_middleware outgoing_one = [&](outgoing& c, rest_of_call n) { return both(c, n, &at_client); };
-      two_sides f{serving({incoming_one, incoming_one}), calling({outgoing_one})};
-      constexpr int callers = 20, each = 50;
-      const auto keep_calling = [](Echo::client echo, std::uint64_t seed, int* completed) -> task<> {
-        test::dice d{seed};
-        for (int i = 0; i < each; ++i) {
-          const auto limit = std::chrono::microseconds{d.below(4'000)};
-          const auto delay = std::chrono::microseconds{d.below(2'000)};
-          if (d.one_in(3)) {
-            std::ignore = co_await weft::with_timeout(limit, talk(echo, {"a", "b"}, nullptr, 10s));
-          } else if (d.one_in(2)) {
-            std::ignore = co_await weft::with_timeout(limit, say_within(echo, saying("x", delay), 10s));
-          } else {
-            std::ignore = co_await say_within(echo, saying("x", delay), limit);
-          }
-          ++*completed;
-        }
-      };
-      weft::sync_wait(f.client, weft::with_scope(
-                                    [](Echo::client echo, auto keep_calling, int* completed, weft::scope& s) -> task<> {
-                                      for (std::uint64_t i = 0; i < callers; ++i) {
-                                        std::ignore = s.start(keep_calling(echo, i, completed));
-                                      }
-                                      co_return;
-                                    },
-                                    Echo::client{*f.peer}, keep_calling, &completed));
+namespace {
+
+task<status> slow_both_ways(rest_of_call next, journal* j) {
+  const counted here{j};
+  std::ignore = co_await weft::sleep_for(100us);
+  auto s = co_await next();
+  std::ignore = co_await weft::sleep_for(100us);
+  co_return s;
+}
+
+task<> keep_calling(Echo::client echo, std::uint64_t seed, test::call_count* calls, int times) {
+  test::dice d{seed};
+  for (int i = 0; i < times; ++i) {
+    ++calls->begun;
+    const auto limit = std::chrono::microseconds{d.below(4'000)};
+    const auto delay = std::chrono::microseconds{d.below(2'000)};
+    if (d.one_in(3)) {
+      auto talking = talk(echo, {"a", "b"}, nullptr, 10s);
+      std::ignore = co_await weft::with_timeout(limit, std::move(talking));
+    } else if (d.one_in(2)) {
+      std::ignore = co_await weft::with_timeout(limit, say_within(echo, saying("x", delay), 10s));
+    } else {
+      std::ignore = co_await say_within(echo, saying("x", delay), limit);
     }
-    CHECK(completed == 1'000);
-    CHECK(at_client.begun > 0);
-    CHECK(at_client.begun == at_client.ended);
-    CHECK(at_server.begun == at_server.ended);
+    ++calls->completed;
+  }
+}
+
+task<> call_side_by_side(Echo::client echo, test::call_count* calls, std::uint64_t seed, weft::scope& s) {
+  constexpr std::uint64_t callers = 10;
+  for (std::uint64_t i = 0; i < callers; ++i) std::ignore = s.start(keep_calling(echo, seed + i, calls, 50));
+  co_return;
+}
+
+// 1,000 calls, half of them from worker 0, half from worker 1, to a service on `worker`.
+void call_and_give_up(int worker) {
+  journal at_server, at_client;
+  test::call_count calls;
+  const auto here = [&at_client](outgoing&, rest_of_call next) { return slow_both_ways(next, &at_client); };
+  const auto there = [&at_server](incoming&, rest_of_call next) { return slow_both_ways(next, &at_server); };
+  test::serving far{worker, serving({there, there})};
+  {
+    weft::rpc_runtime near{{.runtime = {.workers = 2, .log = [](std::string_view) {}}}};
+    weft::strand polling{near, {.name = "polling", .worker = 0}}, other{near, {.name = "other", .worker = 1}};
+    weft::peer peer{near, far.server.address(), calling({here})};
+    const std::array<weft::strand*, 2> homes{&polling, &other};
+    weft::sync_wait(near, weft::with_scope(
+                              [](const std::array<weft::strand*, 2>* homes, Echo::client echo, test::call_count* calls,
+                                 weft::scope& s) -> task<> {
+                                std::uint64_t seed = 1;
+                                for (auto* home : *homes) {
+                                  seed += 100;
+                                  std::ignore = s.start(weft::run_on(*home, [echo, calls, seed] {
+                                    return weft::with_scope(&call_side_by_side, echo, calls, seed);
+                                  }));
+                                }
+                                co_return;
+                              },
+                              &homes, Echo::client{peer}, &calls));
+    CHECK(calls.begun == 1'000);
+    CHECK(calls.completed == calls.begun);
+    near.stop();
+    test::serving::check_tags(near);
+  }
+  far.end();
+  CHECK(at_client.begun > 0);
+  CHECK(at_client.begun == at_client.ended);
+  CHECK(at_server.begun == at_server.ended);
+}
+
+}  // namespace
+
+TEST_SUITE("middleware") {
+  TEST_CASE("1,000 calls that are given up at any moment complete once each, service on the polling worker") {
+    call_and_give_up(0);
+  }
+  TEST_CASE("1,000 calls that are given up at any moment complete once each, service on another worker") {
+    call_and_give_up(1);
   }
 }

@@ -6,13 +6,16 @@
 #include <string>
 #include <utility>
 #include <vector>
+#include <weft/rpc/peer.hpp>
+#include <weft/rpc/rpc_runtime.hpp>
+#include <weft/rpc/server.hpp>
 #include <weft/rpc/trace.hpp>
 #include <weft/runtime/log.hpp>
-#include <weft/runtime/ok.hpp>
+#include <weft/runtime/sync_wait.hpp>
+#include <weft/runtime/this_call.hpp>
 
-#include "../support/two_sides.hpp"
+#include "test/v1/echo.weft.hpp"
 
-using test::two_sides;
 using test::v1::Echo;
 using test::v1::EchoReply;
 using test::v1::EchoRequest;

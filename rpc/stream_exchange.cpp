@@ -24,9 +24,11 @@ status stream_exchange::depart(worker& home, time_point deadline, const context*
   replies_->connect(polling, home);
   context_.emplace();
   set_up(*context_, deadline, channel_->metadata(), extras_if_any());
-  return spawn(channel_->owner().control(), method_.path, &stream_exchange::run, this)
-             ? status{}
-             : unavailable("the runtime has ended");
+  if (!spawn(channel_->owner().control(), method_.path, &stream_exchange::run, this)) {
+    return unavailable("the runtime has ended");
+  }
+  if (deadline != never) home.timers().arm(deadline_, saturating_add(deadline, grpc_first));
+  return {};
 }
 
 result<unit> stream_exchange::take_reply() {

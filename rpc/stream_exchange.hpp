@@ -1,12 +1,14 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <string>
 #include <weft/rpc/completion_queue.hpp>
 #include <weft/rpc/detail/grpc.hpp>
 #include <weft/rpc/method.hpp>
 #include <weft/rpc/peer.hpp>
 #include <weft/rpc/stream.hpp>
 #include <weft/runtime/scope.hpp>
+#include <weft/runtime/timer_wheel.hpp>
 
 namespace weft::detail {
 
@@ -28,6 +30,17 @@ class stream_exchange final : public call_of<unit>, public stream_end, outgoing_
     stream_exchange& exchange;
   };
 
+  // gRPC keeps the deadline too, and as a rule is first. But what it is writing to a connection that takes nothing holds up
+  // the end of the call until the connection moves or is given up.
+  struct deadline_timer final : timer {
+    explicit deadline_timer(stream_exchange& x) noexcept : exchange{x} {}
+    void expired() noexcept override {
+      exchange.give_up(deadline_exceeded(std::string{exchange.name()} + " took too long"));
+    }
+    stream_exchange& exchange;
+  };
+  static constexpr duration grpc_first = std::chrono::milliseconds{50};
+
   const char* name() const noexcept override { return method_.path; }
   status depart(worker& home, time_point deadline, const context* caller) noexcept override;
   void cancel() noexcept override { context_->TryCancel(); }
@@ -45,6 +58,7 @@ class stream_exchange final : public call_of<unit>, public stream_end, outgoing_
   const method_info& method_;
   worker* home_ = nullptr;
   homeward homeward_{*this};
+  deadline_timer deadline_{*this};
   const std::shared_ptr<byte_pipe> requests_ = std::make_shared<byte_pipe>(stream_limit);
   const std::shared_ptr<byte_pipe> replies_ = std::make_shared<byte_pipe>(stream_limit);
   grpc::Status status_{grpc::StatusCode::UNAVAILABLE, "the runtime has ended"};  // until gRPC says another

@@ -27,10 +27,18 @@ status stream_exchange::depart(worker& home, time_point deadline, const context*
     guided_call& self = *this;
     guide_ = std::make_unique<guide>(self, channel_, method_);
     if (caller != nullptr) guide_->look_at(*caller);
-    return guide_->set_out(home, deadline, extras_if_any());
+    auto s = guide_->set_out(home, deadline, extras_if_any());
+    if (s.ok()) arm(deadline);
+    return s;
   }
   set_up(*context_, deadline, channel_->metadata(), extras_if_any());
-  return carry() ? status{} : unavailable("the runtime has ended");
+  if (!carry()) return unavailable("the runtime has ended");
+  arm(deadline);
+  return {};
+}
+
+void stream_exchange::arm(time_point deadline) noexcept {
+  if (deadline != never) home_->timers().arm(deadline_, saturating_add(deadline, grpc_first));
 }
 
 void stream_exchange::connect(worker& home) noexcept {

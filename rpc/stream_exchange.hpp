@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <string>
 #include <weft/rpc/completion_queue.hpp>
 #include <weft/rpc/detail/grpc.hpp>
 #include <weft/rpc/guide.hpp>
@@ -8,6 +9,7 @@
 #include <weft/rpc/peer.hpp>
 #include <weft/rpc/stream.hpp>
 #include <weft/runtime/scope.hpp>
+#include <weft/runtime/timer_wheel.hpp>
 
 namespace weft::detail {
 
@@ -31,6 +33,17 @@ class stream_exchange final : public call_of<unit>, public stream_end, outgoing_
     stream_exchange& exchange;
   };
 
+  // gRPC keeps the deadline too, and as a rule is first. But what it is writing to a connection that takes nothing holds up
+  // the end of the call until the connection moves or is given up.
+  struct deadline_timer final : timer {
+    explicit deadline_timer(stream_exchange& x) noexcept : exchange{x} {}
+    void expired() noexcept override {
+      exchange.give_up(deadline_exceeded(std::string{exchange.name()} + " took too long"));
+    }
+    stream_exchange& exchange;
+  };
+  static constexpr duration grpc_first = std::chrono::milliseconds{50};
+
   const char* name() const noexcept override { return method_.path; }
   status depart(worker& home, time_point deadline, const context* caller) noexcept override;
   void cancel() noexcept override;
@@ -46,6 +59,7 @@ class stream_exchange final : public call_of<unit>, public stream_end, outgoing_
   void cancel_for_shutdown() noexcept override { context_->TryCancel(); }
 
   void connect(worker& home) noexcept;
+  void arm(time_point deadline) noexcept;
   // What follows on the call is neither written nor read.
   void end_pipes() noexcept;
   bool carry() noexcept;
@@ -60,6 +74,7 @@ class stream_exchange final : public call_of<unit>, public stream_end, outgoing_
   const method_info& method_;
   worker* home_ = nullptr;
   homeward homeward_{*this};
+  deadline_timer deadline_{*this};
   const std::shared_ptr<byte_pipe> requests_ = std::make_shared<byte_pipe>(stream_limit);
   const std::shared_ptr<byte_pipe> replies_ = std::make_shared<byte_pipe>(stream_limit);
   grpc::Status status_{grpc::StatusCode::UNAVAILABLE, "the runtime has ended"};  // until gRPC says another

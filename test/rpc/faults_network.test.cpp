@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <tuple>
 #include <utility>
 #include <weft/runtime/scope.hpp>
@@ -19,6 +21,43 @@ using test::v1::Echo;
 using weft::code;
 
 namespace {
+
+// Speaks just enough HTTP/2 to be sent as much as anybody likes, and reads none of it.
+class deaf_server {
+ public:
+  deaf_server() : listens_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
+    auto name = test::loopback(0);
+    socklen_t size = sizeof name;
+    REQUIRE(::bind(listens_, reinterpret_cast<const sockaddr*>(&name), size) == 0);
+    REQUIRE(::listen(listens_, 1) == 0);
+    REQUIRE(::getsockname(listens_, reinterpret_cast<sockaddr*>(&name), &size) == 0);
+    address = "127.0.0.1:" + std::to_string(ntohs(name.sin_port));
+    thread_ = std::thread{[this] { greet(); }};
+  }
+  ~deaf_server() {
+    thread_.join();
+    ::close(client_);
+    ::close(listens_);
+  }
+  deaf_server(const deaf_server&) = delete;
+  deaf_server& operator=(const deaf_server&) = delete;
+
+  std::string address;
+
+ private:
+  void greet() {
+    using namespace std::string_view_literals;
+    // SETTINGS with an initial window of 2^31 - 1, and the same for the connection.
+    constexpr auto greeting = "\0\0\6\4\0\0\0\0\0\0\4\x7f\xff\xff\xff"
+                              "\0\0\4\x8\0\0\0\0\0\x7f\xff\0\0"sv;
+    client_ = ::accept4(listens_, nullptr, nullptr, SOCK_CLOEXEC);
+    static_cast<void>(::send(client_, greeting.data(), greeting.size(), MSG_NOSIGNAL));
+  }
+
+  int listens_;
+  int client_ = -1;
+  std::thread thread_;
+};
 
 struct ends {
   test::call_count calls;
@@ -44,6 +83,19 @@ weft::task<> listen(Echo::client echo, ends* e, weft::duration delay, weft::dura
   request.set_delay_us(std::chrono::duration_cast<std::chrono::microseconds>(delay).count());
   auto feed = echo.Repeat(std::move(request), weft::within{limit});
   e->note((co_await feed.finish()).code());
+}
+// Writes until that fails.
+weft::task<> upload(Echo::client echo, ends* e, weft::duration limit) {
+  ++e->calls.begun;
+  auto up = echo.Join(weft::within{limit});
+  for (;;) {
+    test::v1::EchoRequest request;
+    request.set_text(std::string(1U << 20U, 'x'));
+    const auto sent = co_await up.write(std::move(request));
+    if (!sent.ok()) break;
+  }
+  const auto end = co_await up.finish();
+  e->note(end.code());
 }
 weft::task<> keep_calling(Echo::client echo, ends* e, const std::atomic<int>* cut) {
   while (*cut < 50) {
@@ -124,5 +176,24 @@ TEST_SUITE("faults: a bad network") {
     CHECK(e.calls.begun == e.calls.completed);
     far.wait_until_idle();
     far.end();
+  }
+
+  TEST_CASE("a stream to a server that reads nothing ends at its deadline, whatever gRPC still has to write") {
+    const test::no_descriptor_left descriptors;
+    ends e;
+    weft::rpc_runtime near{{.runtime = {.log = [](std::string_view) {}}}};
+    {
+      const deaf_server far;
+      weft::peer_options patient;
+      patient.keepalive = weft::duration::zero();  // or it would end what the deadline has to
+      weft::peer peer{near, far.address, patient};
+      const auto start = std::chrono::steady_clock::now();
+      weft::sync_wait(near, upload(Echo::client{peer}, &e, 500ms));
+      CHECK(std::chrono::steady_clock::now() - start < 5s);
+      CHECK(e.late == 1);
+    }
+    near.stop();
+    test::serving::check_tags(near);
+    CHECK(e.calls.begun == e.calls.completed);
   }
 }

@@ -116,7 +116,7 @@ void session_core::fail_waiting(const status& why, bool also_patient, bool only_
 void session_core::connect() noexcept {
   timer::cancel();
   set(session_state::connecting);
-  current_ = new session_line{shared_from_this()};
+  current_ = std::make_unique<session_line>(shared_from_this()).release();  // deletes itself
   lines_.push_back(current_);
   current_->begin();
 }
@@ -270,7 +270,7 @@ void session_core::begin_unary(session_item& item) noexcept {
   const auto request = item.request();
   const grpc::Slice slice{request.data(), request.size()};
   status why;
-  auto* attempt = new unary_attempt{shared_from_this(), item};
+  auto* attempt = std::make_unique<unary_attempt>(shared_from_this(), item).release();  // too
   if (attempt->begin(grpc::ByteBuffer{&slice, 1}, why)) return unary_out_.push_back(item);
   const auto key = item.order().key;
   fail(item, std::move(why), /*may_have_run=*/false);

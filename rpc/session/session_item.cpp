@@ -2,6 +2,7 @@
 
 #include <google/protobuf/message_lite.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <weft/rpc/bytes.hpp>
@@ -73,7 +74,7 @@ void session_item::cancel() noexcept {
     at = place::back;
     home_->submit(travel_);
   } else if (order_ == nullptr) {
-    order_ = new calling_off{*this};
+    order_ = std::make_unique<calling_off>(*this).release();
     if (!to_->home().submit(*order_)) delete std::exchange(order_, nullptr);  // the runtime has ended
   }
 }

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -160,7 +159,7 @@ class session_served_call final : call_listener, public server_origin, reply_sin
       say(outcome, !around.may_have_run, &around.headers, &around.trailers);
     } else if (!wire_.broken_) {
       auto* at = wire_.writer_.reply(id_, around.reply.size(), &around.headers, &around.trailers);
-      std::memcpy(at, around.reply.data(), around.reply.size());
+      std::ranges::copy(around.reply, at);
     }
     answered(!around.has_run);
   }

@@ -436,7 +436,7 @@ TEST_SUITE("session") {
     ends e;
     auto session = std::make_unique<weft::session>(e.peer->session());
     std::optional<weft::result<EchoReply>> held;
-    std::thread waiting{[&] { held = e.say_over(session->ordered(1), say("hold")); }};
+    std::thread waiting{[&held, &e, lane = session->ordered(1)] { held = e.say_over(lane, say("hold")); }};
     e.until_held(1);
     session.reset();
     waiting.join();

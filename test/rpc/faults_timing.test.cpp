@@ -102,7 +102,6 @@ void cancellations(std::uint64_t seed, int worker, int cycles) {
 struct customers {
   call_count calls;
   std::atomic<std::uint64_t> seen{0};  // calls that were begun or have ended
-  std::atomic<bool> ending{false};
   std::atomic<bool> over{false};
 };
 
@@ -117,9 +116,6 @@ weft::task<> keep_calling(Echo::client echo, customers* c, bool streams) {
     }
     ++c->seen;
     c->seen.notify_all();
-    // Calls fail now as fast as they are made. Without a wait, under ThreadSanitizer, a server's grace of 1 h was seen to
-    // last: one unary call of this client stayed out while the others went on failing. Why is not known.
-    if (c->ending) std::ignore = co_await weft::sleep_for(1ms);
   }
 }
 weft::task<> call_side_by_side(Echo::client echo, customers* c, weft::scope& s) {
@@ -142,10 +138,11 @@ void shutdowns(std::uint64_t seed, int cycles) {
         Echo::client{peer}, &c);
     const auto events = d.below(30);
     for (auto seen = c.seen.load(); seen < events; seen = c.seen.load()) c.seen.wait(seen);
-    c.ending = true;
     switch (d.below(5)) {
       case 0: far.server.stop(); break;
-      case 1: far.server.stop(1h); break;  // what runs ends by itself
+      // What runs ends by itself, nearly always: a unary call that comes just as gRPC shuts down was seen (ThreadSanitizer,
+      // once in some hundred) to be held by gRPC, unseen by the service, until the grace was over.
+      case 1: far.server.stop(200ms); break;
       case 2: far.service.stop_and_wait(test::either_mode(d)); break;
       case 3: far.end_at_once(); break;
       default: break;  // the client first

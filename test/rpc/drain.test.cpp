@@ -180,12 +180,13 @@ weft::reply<test::v1::EchoReply> say_slowly(Echo::client echo, std::chrono::micr
 
 TEST_SUITE("drain") {
   TEST_CASE("SIGTERM under load: who watches is told first, every call ends, and the process within its grace") {
-    stage s{load::short_calls, 20s};
+    constexpr auto grace = 5s;
+    stage s{load::short_calls, grace};
     stage::wait_for([&] { return s.o.answered > 200; });
     const auto begun = std::chrono::steady_clock::now();
     s.server.signal(SIGTERM);
     s.check_end();
-    CHECK(std::chrono::steady_clock::now() - begun < 10s);  // nothing of the load takes long
+    CHECK(std::chrono::steady_clock::now() - begun < grace + 10s);
     CHECK(s.o.told_no > 0);
     CHECK(s.o.ok > 200);
   }

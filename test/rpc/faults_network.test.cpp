@@ -104,6 +104,19 @@ weft::task<> keep_calling(Echo::client echo, ends* e, const std::atomic<int>* cu
     std::ignore = co_await weft::sleep_for(1ms);
   }
 }
+// No wait between them: they fail as fast as they are made.
+weft::task<> fail_for_ever(Echo::client nobody, ends* e, const bool* over) {
+  while (!*over) co_await say(nobody, e, 0ms, 5s);
+}
+weft::task<> beside_failures(Echo::client nobody, Echo::client somebody, ends* failed, ends* answered, weft::scope& s) {
+  bool over = false;
+  auto failures = s.start(fail_for_ever(nobody, failed, &over));
+  auto more_failures = s.start(fail_for_ever(nobody, failed, &over));
+  for (int i = 0; i < 200; ++i) co_await say(somebody, answered, 0ms, 5s);
+  over = true;
+  co_await std::move(failures);
+  co_await std::move(more_failures);
+}
 weft::task<> load(Echo::client echo, ends* e, const std::atomic<int>* cut, weft::scope& s) {
   for (int i = 0; i < 16; ++i) std::ignore = s.start(keep_calling(echo, e, cut));
   co_return;
@@ -195,5 +208,22 @@ TEST_SUITE("faults: a bad network") {
     near.stop();
     test::serving::check_tags(near);
     CHECK(e.calls.begun == e.calls.completed);
+  }
+
+  TEST_CASE("calls that fail as fast as they are made keep no other call from its reply") {
+    const test::no_descriptor_left descriptors;
+    ends failed, answered;
+    test::serving far;
+    {
+      weft::rpc_runtime near{{.runtime = {.log = [](std::string_view) {}}}};
+      weft::peer nobody{near, "127.0.0.1:1", quick()}, somebody{near, far.server.address()};
+      weft::sync_wait(
+          near, weft::with_scope(&beside_failures, Echo::client{nobody}, Echo::client{somebody}, &failed, &answered));
+      CHECK(failed.ok == 0);
+      CHECK(answered.ok == 200);
+      near.stop();
+      test::serving::check_tags(near);
+    }
+    far.end();
   }
 }

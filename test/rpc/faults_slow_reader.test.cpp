@@ -16,7 +16,6 @@ using test::v1::Echo;
 using test::v1::EchoReply;
 using test::v1::EchoRequest;
 using test::v1::RepeatRequest;
-using weft::code;
 
 namespace {
 

@@ -140,7 +140,9 @@ void shutdowns(std::uint64_t seed, int cycles) {
     for (auto seen = c.seen.load(); seen < events; seen = c.seen.load()) c.seen.wait(seen);
     switch (d.below(5)) {
       case 0: far.server.stop(); break;
-      case 1: far.server.stop(1h); break;  // what runs ends by itself
+      // What runs ends by itself, nearly always: a unary call that comes just as gRPC shuts down was seen (ThreadSanitizer,
+      // once in some hundred) to be held by gRPC, unseen by the service, until the grace was over.
+      case 1: far.server.stop(200ms); break;
       case 2: far.service.stop_and_wait(test::either_mode(d)); break;
       case 3: far.end_at_once(); break;
       default: break;  // the client first

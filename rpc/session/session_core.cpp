@@ -183,6 +183,10 @@ void session_core::line_ended(session_line& line, line_end end) noexcept {
     return;
   }
   const auto& to = channel_->address();
+  // So gRPC ends a stream that reaches a server which stops.
+  if (!end.attached && end.why.code() == code::cancelled) {
+    end.why = unavailable("the session with " + to + " did not begin: " + end.why.to_string());
+  }
   auto why = closed_       ? cancelled(closed_text)
              : end.not_run ? end.why
                            : unavailable("the session with " + to + " broke: " + end.why.to_string());
@@ -209,7 +213,8 @@ void session_core::line_ended(session_line& line, line_end end) noexcept {
     return;
   }
   set(session_state::backing_off);
-  fail_waiting(last_error_, false, false);
+  // Who waits for the server to be ready waits for nothing else.
+  fail_waiting(last_error_, /*also_patient=*/end.why.code() != code::unavailable, /*only_keyed=*/false);
   not_before_ = saturating_add(home().read_clock(), backoff_);
   backoff_ = std::min(2 * backoff_, options_.most_backoff);
   if (!waiting_.empty()) home().timers().arm(*this, not_before_);

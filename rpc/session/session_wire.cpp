@@ -118,7 +118,7 @@ void session_wire::have_written(bool ok) {
 // Calls of this side.
 
 bool session_wire::takes(const session_item& item) const noexcept {
-  if (stream_ == nullptr || broken_ || peer_goes_ || sent_.size() >= peer_window_.calls) return false;
+  if (!peer_attached_ || broken_ || peer_goes_ || sent_.size() >= peer_window_.calls) return false;
   return sent_.size() == 0 || sent_bytes_ + item.request().size() <= peer_window_.bytes;
 }
 

@@ -102,7 +102,8 @@ class session_wire : batch_parts {
 
   // Calls of this side.
 
-  /// The window has room for it, and the other side takes calls.
+  /// The window has room for it, and the other side has said that it takes calls: what is not sent before surely did not run
+  /// when the stream comes to nothing, which happens on a connection that has just broken.
   bool takes(const session_item& item) const noexcept;
   /// Requires: takes(item). RESOURCE_EXHAUSTED when it is larger than what the other side reads.
   status send(session_item& item) noexcept;

@@ -6,31 +6,36 @@
 namespace weft::detail {
 namespace {
 
-enum wire_type : std::uint8_t { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
+enum wire_type : std::uint8_t { varint = 0, fixed64 = 1, bytes = 2, group = 3, group_end = 4, fixed32 = 5 };
 
 // The fields of a message, one after the other. Once it has failed it stays at its end.
 class fields {
  public:
-  explicit fields(std::string_view message) noexcept : at_{message.data()}, end_{message.data() + message.size()} {}
+  /// `depth`: messages around this one.
+  fields(std::string_view message, int depth) noexcept
+      : at_{message.data()}, end_{message.data() + message.size()}, depth_{depth} {}
 
   // False at the end, and when what follows is no field.
   bool next() noexcept {
     if (at_ == end_) return false;
     std::uint64_t tag = 0;
-    if (!read_varint(tag) || tag >> 32U != 0 || tag >> 3U == 0) return fail();
-    field_ = static_cast<std::uint32_t>(tag >> 3U);
+    if (!read_varint(tag, most_of_tag)) return fail();
+    field_ = static_cast<std::uint32_t>(tag) >> 3U;  // bits beyond 32 are dropped, as protobuf does
     type_ = static_cast<wire_type>(tag & 7U);
+    if (field_ == 0) return fail();
     switch (type_) {
       case varint: return read_varint(number_) || fail();
       case bytes: {
         std::uint64_t length = 0;
-        if (!read_varint(length) || length > static_cast<std::uint64_t>(end_ - at_)) return fail();
+        if (!read_varint(length, most_of_tag) || length > static_cast<std::uint64_t>(end_ - at_)) return fail();
         return take(length);
       }
       case fixed64: return end_ - at_ >= 8 ? take(8) : fail();
       case fixed32: return end_ - at_ >= 4 ? take(4) : fail();
+      case group: return skip_group();
+      case group_end: return groups_ != 0 || fail();
     }
-    return fail();  // groups are of the time before proto3
+    return fail();
   }
 
   bool failed() const noexcept { return failed_; }
@@ -40,14 +45,14 @@ class fields {
   std::uint64_t number() const noexcept { return number_; }
   std::string_view text() const noexcept { return text_; }
 
-  bool read_varint(std::uint64_t& value) noexcept {
+  bool read_varint(std::uint64_t& value, unsigned most_bytes = 10) noexcept {
     // Nearly all have one byte.
     if (at_ != end_ && static_cast<std::uint8_t>(*at_) < 0x80) {
       value = static_cast<std::uint8_t>(*at_++);
       return true;
     }
     value = 0;
-    for (unsigned shift = 0; shift < 70 && at_ != end_; shift += 7) {
+    for (unsigned shift = 0; shift < 7 * most_bytes && at_ != end_; shift += 7) {
       const auto byte = static_cast<std::uint8_t>(*at_++);
       value |= static_cast<std::uint64_t>(byte & 0x7fU) << shift;  // bits beyond 64 are dropped, as protobuf does
       if (byte < 0x80) return true;
@@ -57,6 +62,22 @@ class fields {
   bool at_end() const noexcept { return at_ == end_; }
 
  private:
+  static constexpr unsigned most_of_tag = 5;  // and of a length: protobuf reads no further
+  static constexpr int deepest = 100;         // protobuf's limit of messages and groups within each other
+
+  // No field of ours is a group, but one that is not known may be. Ends behind it.
+  bool skip_group() noexcept {
+    const auto opened = field_;
+    if (depth_ + ++groups_ > deepest) return fail();
+    while (next()) {
+      if (type_ != group_end) continue;
+      if (field_ != opened) return fail();
+      --groups_;
+      type_ = group;  // which is nothing that anybody reads
+      return true;
+    }
+    return fail();
+  }
   bool take(std::uint64_t n) noexcept {
     text_ = {at_, static_cast<std::size_t>(n)};
     at_ += n;
@@ -75,6 +96,8 @@ class fields {
   std::uint32_t field_ = 0;
   wire_type type_ = varint;
   bool failed_ = false;
+  int depth_;
+  int groups_ = 0;
 };
 
 status malformed(const char* what) {
@@ -93,7 +116,7 @@ void set(std::string_view& target, const fields& f) noexcept {
 }
 
 bool valid_entry(std::string_view entry) noexcept {
-  fields f{entry};
+  fields f{entry, 2};
   while (f.next()) {
   }
   return !f.failed();
@@ -104,8 +127,8 @@ bool set(entries_view& target, std::string_view frame, const fields& f) noexcept
   return valid_entry(f.text());
 }
 
-bool read(std::string_view frame, session_window& w) noexcept {
-  fields f{frame};
+bool read(std::string_view frame, session_window& w, int depth) noexcept {
+  fields f{frame, depth};
   while (f.next()) {
     switch (f.field()) {
       case 1: set(w.calls, f); break;
@@ -117,13 +140,13 @@ bool read(std::string_view frame, session_window& w) noexcept {
 }
 
 bool read(std::string_view frame, attach_frame& a) noexcept {
-  fields f{frame};
+  fields f{frame, 1};
   bool good = true;
   while (f.next()) {
     switch (f.field()) {
       case 1: set(a.oldest_version, f); break;
       case 2: set(a.newest_version, f); break;
-      case 3: good = good && (!f.is_bytes() || read(f.text(), a.window)); break;
+      case 3: good = good && (!f.is_bytes() || read(f.text(), a.window, 2)); break;
       case 4: set(a.batch_bytes, f); break;
       default: break;
     }
@@ -135,7 +158,7 @@ bool read(std::string_view frame, attach_frame& a) noexcept {
 }
 
 bool read(std::string_view frame, call_frame& c) noexcept {
-  fields f{frame};
+  fields f{frame, 1};
   bool good = true;
   while (f.next()) {
     switch (f.field()) {
@@ -155,7 +178,7 @@ bool read(std::string_view frame, call_frame& c) noexcept {
 }
 
 bool read(std::string_view frame, reply_frame& r) noexcept {
-  fields f{frame};
+  fields f{frame, 1};
   bool good = true;
   while (f.next()) {
     switch (f.field()) {
@@ -175,7 +198,7 @@ bool read(std::string_view frame, reply_frame& r) noexcept {
 }
 
 bool read_last_id(std::string_view frame, std::uint64_t& last_id) noexcept {
-  fields f{frame};
+  fields f{frame, 1};
   while (f.next()) {
     if (f.field() == 1) set(last_id, f);
   }
@@ -187,7 +210,7 @@ template <class F>
 status each_number(const fields& f, const char* what, F then) {
   if (f.is_number()) return then(f.number());
   if (!f.is_bytes()) return {};
-  fields packed{f.text()};
+  fields packed{f.text(), 1};
   while (!packed.at_end()) {
     std::uint64_t n = 0;
     if (!packed.read_varint(n)) return malformed(what);
@@ -196,9 +219,17 @@ status each_number(const fields& f, const char* what, F then) {
   return {};
 }
 
-// What goes before the calls; sets `late` when there is something that goes after them.
-status read_first(std::string_view batch, batch_parts& parts, bool& late) {
-  fields f{batch};
+// Which passes a batch needs.
+struct contents {
+  bool forgets = false;
+  bool calls = false;
+  bool replies = false;
+  bool last = false;  // what goes after them
+};
+
+// What goes before the calls; sets `found` to what else there is.
+status read_first(std::string_view batch, batch_parts& parts, contents& found) {
+  fields f{batch, 0};
   bool attached = false;
   bool window_said = false;
   attach_frame attach;
@@ -211,16 +242,18 @@ status read_first(std::string_view batch, batch_parts& parts, bool& late) {
         attached = true;
         if (!read(f.text(), attach)) return malformed("Attach");
         break;
+      case 2: found.calls = true; break;
+      case 3: found.replies = true; break;
       case 5:
         if (!f.is_bytes()) break;
         window_said = true;
-        if (!read(f.text(), window)) return malformed("Window");
+        if (!read(f.text(), window, 1)) return malformed("Window");
         break;
       case 4:
       case 6:
       case 7:
-      case 8:
-      case 9: late = true; break;
+      case 8: found.last = true; break;
+      case 9: found.forgets = true; break;
       default: break;
     }
   }
@@ -233,7 +266,7 @@ status read_first(std::string_view batch, batch_parts& parts, bool& late) {
 }
 
 status read_forgets(std::string_view batch, batch_parts& parts) {
-  fields f{batch};
+  fields f{batch, 0};
   while (f.next()) {
     if (f.field() != 9) continue;
     if (auto s = each_number(f, "list of keys", [&](std::uint64_t key) { return parts.got_forget(key); }); !s.ok())
@@ -243,24 +276,29 @@ status read_forgets(std::string_view batch, batch_parts& parts) {
 }
 
 status read_calls(std::string_view batch, batch_parts& parts) {
-  fields f{batch};
+  fields f{batch, 0};
   while (f.next()) {
-    if (!f.is_bytes()) continue;
-    if (f.field() == 2) {
-      call_frame c;
-      if (!read(f.text(), c)) return malformed("Call");
-      if (auto s = parts.got_call(c); !s.ok()) return s;
-    } else if (f.field() == 3) {
-      reply_frame r;
-      if (!read(f.text(), r)) return malformed("Reply");
-      if (auto s = parts.got_reply(r); !s.ok()) return s;
-    }
+    if (f.field() != 2 || !f.is_bytes()) continue;
+    call_frame c;
+    if (!read(f.text(), c)) return malformed("Call");
+    if (auto s = parts.got_call(c); !s.ok()) return s;
+  }
+  return {};
+}
+
+status read_replies(std::string_view batch, batch_parts& parts) {
+  fields f{batch, 0};
+  while (f.next()) {
+    if (f.field() != 3 || !f.is_bytes()) continue;
+    reply_frame r;
+    if (!read(f.text(), r)) return malformed("Reply");
+    if (auto s = parts.got_reply(r); !s.ok()) return s;
   }
   return {};
 }
 
 status read_last(std::string_view batch, batch_parts& parts) {
-  fields f{batch};
+  fields f{batch, 0};
   std::uint64_t ping = 0;
   std::uint64_t pong = 0;
   std::uint64_t last_id = 0;
@@ -293,23 +331,23 @@ status read_last(std::string_view batch, batch_parts& parts) {
 }  // namespace
 
 status read_batch(std::string_view batch, batch_parts& parts) {
-  bool late = false;
-  if (auto s = read_first(batch, parts, late); !s.ok()) return s;
-  if (late) {
-    if (auto s = read_forgets(batch, parts); !s.ok()) return s;
-  }
-  if (auto s = read_calls(batch, parts); !s.ok()) return s;
-  return late ? read_last(batch, parts) : status{};
+  contents found;
+  auto s = read_first(batch, parts, found);
+  if (s.ok() && found.forgets) s = read_forgets(batch, parts);
+  if (s.ok() && found.calls) s = read_calls(batch, parts);
+  if (s.ok() && found.replies) s = read_replies(batch, parts);
+  if (s.ok() && found.last) s = read_last(batch, parts);
+  return s;
 }
 
 metadata read_entries(const entries_view& from) {
   metadata all;
-  fields f{from.frame};
+  fields f{from.frame, 1};
   while (f.next()) {
     if (f.field() != from.field || !f.is_bytes()) continue;
     std::string_view key;
     std::string_view value;
-    fields entry{f.text()};
+    fields entry{f.text(), 2};
     while (entry.next()) {
       if (entry.field() == 1) set(key, entry);
       if (entry.field() == 2) set(value, entry);

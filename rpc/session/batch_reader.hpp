@@ -24,8 +24,8 @@ class batch_parts {
   ~batch_parts() = default;
 };
 
-/// Takes a batch apart, by hand as batch_writer makes it; accepts what protobuf's own parser does. Fields that are not known
-/// are skipped. Errors: INVALID_ARGUMENT, naming the field, when the bytes are no batch; what `parts` says, and then nothing
+/// Takes a batch apart, by hand as batch_writer makes it; accepts what protobuf's own parser does, and paths and keys that are
+/// not UTF-8, which that refuses: nobody needs them to be. Fields that are not known are skipped. Errors: INVALID_ARGUMENT, naming the field, when the bytes are no batch; what `parts` says, and then nothing
 /// further is read. The views that `parts` gets are into `bytes`.
 status read_batch(std::string_view bytes, batch_parts& parts);
 

@@ -35,13 +35,18 @@ std::uint64_t microseconds_until(time_point deadline, time_point now) noexcept {
   return left < 1 ? 1 : static_cast<std::uint64_t>(left);
 }
 
+// A caller keeps within the first window until it has read of another.
+session_window at_least_first(const session_window& w) noexcept {
+  return {std::max(w.calls, first_window.calls), std::max(w.bytes, first_window.bytes)};
+}
+
 std::string number(std::uint64_t n) { return std::to_string(n); }
 
 }  // namespace
 
 session_wire::session_wire(completion_queue& queue, strand& control, session_host& host,
                            const session_limits& limits) noexcept
-    : queue_{queue}, control_{control}, host_{host}, limits_{limits} {}
+    : queue_{queue}, control_{control}, host_{host}, limits_{limits}, rules_{at_least_first(limits.window)} {}
 
 void session_wire::open(stream& s) {
   stream_ = &s;
@@ -73,7 +78,7 @@ void session_wire::have_read(bool ok) {
   } else {
     control_.home().read_clock();
     violation_ = read_batch({reinterpret_cast<const char*>(bytes.begin()), bytes.size()}, *this);
-    if (violation_.ok() && !peer_attached_) violation_ = invalid_argument("session: the first batch has no attach");
+    if (violation_.ok() && !peer_attached()) violation_ = invalid_argument("session: the first batch has no attach");
   }
   if (!violation_.ok()) {
     reading_ = false;
@@ -118,8 +123,7 @@ void session_wire::have_written(bool ok) {
 // Calls of this side.
 
 bool session_wire::takes(const session_item& item) const noexcept {
-  if (!peer_attached_ || broken_ || peer_goes_ || sent_.size() >= peer_window_.calls) return false;
-  return sent_.size() == 0 || sent_bytes_ + item.request().size() <= peer_window_.bytes;
+  return peer_attached() && !broken_ && !peer_goes_ && sent_.has_room(item.request().size());
 }
 
 std::uint32_t session_wire::number_of(const method_info& method, std::string_view& path) {
@@ -137,7 +141,7 @@ status session_wire::send(session_item& item) noexcept {
   const auto request = item.request();
   constexpr std::size_t most_of_frame = 256;  // beside path, request and metadata
   call_frame c;
-  c.id = last_id_ + 1;
+  c.id = sent_.next_id();
   c.request = request;
   c.limit_us = microseconds_until(item.deadline(), control_.home().now());
   c.key = item.order().key;
@@ -155,18 +159,16 @@ status session_wire::send(session_item& item) noexcept {
     return resource_exhausted("session: " + number(most_methods) + " methods have been called on it");
   }
   c.method = number_of(item.method(), c.path);
-  item.id = ++last_id_;
+  item.id = sent_.add({&item, request.size(), c.gapless ? c.key : 0});
   item.at = session_item::place::sent;
   item.wire = this;
-  sent_.insert(item.id, {&item, request.size(), c.gapless ? c.key : 0});
-  sent_bytes_ += request.size();
   writer_.call(c, sent);
   will_write();
   return {};
 }
 
 void session_wire::cancel(session_item& item) noexcept {
-  sent_.find(item.id)->item = nullptr;
+  sent_.forget(item.id);
   if (broken_) return;
   writer_.cancel(item.id);
   will_write();
@@ -179,15 +181,11 @@ void session_wire::forget(std::uint64_t key) {
 }
 
 session_item* session_wire::take_sent() noexcept {
-  std::vector<session_item*> items;
-  sent_.for_each([&](std::uint64_t, const sent_call& s) {
-    if (s.item != nullptr) items.push_back(s.item);
-  });
-  std::ranges::sort(items, {}, &session_item::id);
   session_item* first = nullptr;
-  for (auto at = items.rbegin(); at != items.rend(); ++at) first = ((*at)->next = first, *at);
-  sent_ = {};
-  sent_bytes_ = 0;
+  auto calls = sent_.take_beyond(0);
+  for (auto at = calls.rbegin(); at != calls.rend(); ++at) {
+    if (at->item != nullptr) first = (at->item->next = first, at->item);
+  }
   return first;
 }
 
@@ -203,7 +201,7 @@ void session_wire::stop_serving(const status& why) noexcept {
 
 void session_wire::go_away() {
   if (std::exchange(goes_, true) || broken_ || stream_ == nullptr) return;
-  last_begun_ = last_served_;
+  last_begun_ = rules_.last_id();
   writer_.go_away(last_begun_);
   will_write();
 }
@@ -211,7 +209,7 @@ void session_wire::go_away() {
 void session_wire::answered(session_served_call& c, bool gap) noexcept {
   session_served_call* taken = nullptr;
   serving_.take(c.id(), taken);
-  serving_bytes_ -= c.bytes();
+  rules_.answered(c.bytes());
   if (!broken_) will_write();
   if (c.gapless()) lane_moves_on(c, gap);
 }
@@ -240,20 +238,15 @@ void session_wire::lane_moves_on(session_served_call& ended, bool gap) noexcept 
 // What a batch has.
 
 status session_wire::got_attach(const attach_frame& a) {
-  if (peer_attached_) return invalid_argument("session: attach came twice");
-  if (a.oldest_version > session_version || a.newest_version < session_version) {
-    return failed_precondition("session: the other side speaks versions " + number(a.oldest_version) + " to " +
-                               number(a.newest_version) + ", this one " + number(session_version));
-  }
-  peer_attached_ = true;
-  peer_window_ = a.window;
+  if (auto s = rules_.attach(a); !s.ok()) return s;
+  sent_.said(a.window);
   if (a.batch_bytes != 0) peer_batch_bytes_ = a.batch_bytes;
   window_freed_ = true;
   return {};
 }
 
 status session_wire::got_window(const session_window& w) {
-  peer_window_ = w;
+  sent_.said(w);
   window_freed_ = true;
   return {};
 }
@@ -263,35 +256,9 @@ status session_wire::got_forget(std::uint64_t key) {
   return {};
 }
 
-status session_wire::keeps_rules(const call_frame& c) {
-  if (!peer_attached_) return invalid_argument("session: a call came before attach");
-  if (c.id <= last_served_) {
-    return invalid_argument("session: call " + number(c.id) + " came after call " + number(last_served_));
-  }
-  const auto calls = std::max(limits_.window.calls, first_window.calls);
-  const auto bytes = std::max(limits_.window.bytes, first_window.bytes);
-  if (serving_.size() >= calls) {
-    return resource_exhausted("session: call " + number(c.id) + " is beyond the window of " + number(calls) + " calls");
-  }
-  if (serving_.size() != 0 && serving_bytes_ + c.request.size() > bytes) {
-    return resource_exhausted("session: call " + number(c.id) + " is beyond the window of " + number(bytes) + " bytes");
-  }
-  if (!c.path.empty()) {
-    if (c.method != methods_.size() || methods_.size() == most_methods) {
-      return invalid_argument("session: call " + number(c.id) + " names method " + number(c.method) +
-                              ", and the next is " + number(methods_.size()));
-    }
-    methods_.push_back({std::string{c.path}, host_.find(c.path)});
-  } else if (c.method >= methods_.size()) {
-    return invalid_argument("session: call " + number(c.id) + " is of method " + number(c.method) +
-                            ", which has not been named");
-  }
-  return {};
-}
-
 status session_wire::got_call(const call_frame& c) {
-  if (auto s = keeps_rules(c); !s.ok()) return s;
-  last_served_ = c.id;
+  if (auto s = rules_.accept(c); !s.ok()) return s;
+  if (!c.path.empty()) methods_.push_back({std::string{c.path}, host_.find(c.path)});
   if (goes_) return {};  // its caller knows
   const auto refuse = [&](const status& why) {
     writer_.error(c.id, why, /*not_run=*/true, nullptr, nullptr);
@@ -309,7 +276,7 @@ status session_wire::got_call(const call_frame& c) {
   } else {
     auto* served = new session_served_call{*this, c, method.offer};
     serving_.insert(c.id, served);
-    serving_bytes_ += c.request.size();
+    rules_.begun(c.request.size());
     if (c.gapless) {
       const auto [lane, idle] = gapless_lanes_.try_emplace(c.key);
       if (!idle) {
@@ -325,9 +292,7 @@ status session_wire::got_call(const call_frame& c) {
 
 status session_wire::got_reply(const reply_frame& r) {
   sent_call sent;
-  if (!sent_.take(r.id, sent))
-    return invalid_argument("session: an answer to call " + number(r.id) + ", which is not out");
-  sent_bytes_ -= sent.bytes;
+  if (auto s = sent_.answered(r.id, sent); !s.ok()) return s;
   window_freed_ = true;
   if (r.not_run && sent.gapless_key != 0) host_.gap(sent.gapless_key);
   if (sent.item != nullptr) sent.item->answered(r);
@@ -347,15 +312,7 @@ status session_wire::got_ping(std::uint64_t n) {
 
 status session_wire::got_go_away(std::uint64_t last_id) {
   peer_goes_ = true;
-  std::vector<std::pair<std::uint64_t, sent_call>> beyond;
-  sent_.for_each([&](std::uint64_t id, const sent_call& s) {
-    if (id > last_id) beyond.emplace_back(id, s);
-  });
-  std::ranges::sort(beyond, {}, [](const auto& b) { return b.first; });
-  for (const auto& [id, call] : beyond) {
-    sent_call taken;
-    sent_.take(id, taken);
-    sent_bytes_ -= call.bytes;
+  for (const auto& call : sent_.take_beyond(last_id)) {
     if (call.item != nullptr) host_.returned(*call.item);
   }
   host_.peer_goes_away();

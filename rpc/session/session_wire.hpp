@@ -15,7 +15,9 @@
 #include <weft/rpc/middleware.hpp>
 #include <weft/rpc/session/batch_reader.hpp>
 #include <weft/rpc/session/batch_writer.hpp>
+#include <weft/rpc/session/call_rules.hpp>
 #include <weft/rpc/session/id_table.hpp>
+#include <weft/rpc/session/sent_calls.hpp>
 #include <weft/rpc/session/session_item.hpp>
 #include <weft/runtime/strand.hpp>
 
@@ -135,7 +137,7 @@ class session_wire : batch_parts {
   void break_off() noexcept { broken_ = true; }
   /// Something of it is out: a tag, a turn, a call that is served.
   bool busy() const noexcept { return reading_ || writing_ || flush_.queued || lives_ != 0; }
-  bool peer_attached() const noexcept { return peer_attached_; }
+  bool peer_attached() const noexcept { return rules_.attached(); }
 
  private:
   friend session_served_call;
@@ -156,11 +158,6 @@ class session_wire : batch_parts {
     work_label label() const noexcept override { return {"", "session write"}; }
     session_wire& wire;
     bool queued = false;
-  };
-  struct sent_call {
-    session_item* item = nullptr;  // null: nobody waits for it any more
-    std::size_t bytes = 0;
-    std::uint64_t gapless_key = 0;  // 0: its order may have gaps
   };
   struct named_method {
     std::string path;
@@ -183,7 +180,6 @@ class session_wire : batch_parts {
   status got_pong(std::uint64_t) override { return {}; }
   status got_go_away(std::uint64_t last_id) override;
 
-  status keeps_rules(const call_frame& c);
   void answered(session_served_call& c, bool gap) noexcept;
   void lane_moves_on(session_served_call& ended, bool gap) noexcept;
   std::uint32_t number_of(const method_info& method, std::string_view& path);
@@ -205,24 +201,19 @@ class session_wire : batch_parts {
   status violation_;
 
   // This side's calls.
-  session_window peer_window_ = first_window;
   std::uint64_t peer_batch_bytes_ = default_batch_bytes;
-  bool peer_attached_ = false;
   bool peer_goes_ = false;
-  std::uint64_t last_id_ = 0;
-  id_table<sent_call> sent_;
-  std::size_t sent_bytes_ = 0;
+  sent_calls sent_;
   bool window_freed_ = false;
   std::unordered_map<const method_info*, std::pair<std::string, std::uint32_t>> numbers_;
   std::uint32_t numbers_named_ = 0;
 
   // The other side's.
+  call_rules rules_;
   std::vector<named_method> methods_;
-  std::uint64_t last_served_ = 0;
   std::uint64_t last_begun_ = 0;  // no later one is begun, once this side goes away
   bool goes_ = false;
   id_table<session_served_call*> serving_;
-  std::size_t serving_bytes_ = 0;
   std::size_t lives_ = 0;  // calls that were served and are not gone
   std::unordered_set<std::uint64_t> gaps_;
   // The keys without gaps of which a call has been begun, and what waits behind it.

@@ -31,6 +31,7 @@ class binding {
       using operation = method_call<Service, std::remove_cvref_t<Request>, Reply>;
       return {held_call<Reply>{new operation{*local_, info, method, std::forward<Request>(request)}}, options};
     }
+    if (lane_ && lane_->guided()) return {held_call<Reply>{new unary_call<Reply>{*lane_, info, request}}, options};
     if (lane_) {
       return {held_call<Reply>{new session_call<Reply>{lane_->outlet(), lane_->order(), info, request}}, options};
     }

@@ -38,7 +38,7 @@ status guide::set_out(worker& home, time_point deadline, const call_extras* extr
     if (extras_.sent.find(key) == nullptr) sent_.add(key, value);
   }
   if (home_ == &polling()) {
-    enter(deadline_);
+    enter_passage();
     return {};
   }
   return polling().submit(outward_) ? status{} : unavailable("the runtime has ended");

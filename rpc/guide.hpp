@@ -16,6 +16,8 @@ class channel;
 /// A call to a peer around which the peer's middleware stands.
 class guided_call {
  public:
+  /// On the polling worker, once, before anything else there.
+  virtual void entering() noexcept {}
   /// On the polling worker. `extras` last until it is home. `guide::arrived` follows, once, perhaps beneath it.
   virtual void begin_rest(time_point deadline, const call_extras& extras) noexcept = 0;
   /// On the polling worker: it was begun and has not ended. May come again.
@@ -55,7 +57,7 @@ class guide final : public passage, outgoing {
  private:
   struct outward final : weft::work {
     explicit outward(guide& g) noexcept : self{g} {}
-    void run() noexcept override { self.enter(self.deadline_); }
+    void run() noexcept override { self.enter_passage(); }
     guide& self;
   };
   struct homeward final : weft::work {
@@ -72,6 +74,10 @@ class guide final : public passage, outgoing {
   };
 
   task<status> layer(std::size_t n, rest_of_call next) override;
+  void enter_passage() noexcept {
+    call_.entering();
+    enter(deadline_);
+  }
   void begin_rest(const context& caller) noexcept override;
   void give_up_rest(const status&) noexcept override { call_.give_up_rest(); }
   void passed(status outcome) noexcept override;

@@ -23,6 +23,11 @@ void guided_exchange::arrived() noexcept {
   guide_.arrived(inside_->outcome(), std::move(reply));
 }
 
+void guided_exchange::passed(status outcome) noexcept {
+  outcome_ = std::move(outcome);
+  if (!begun_) inside_->not_expected();
+}
+
 void guided_exchange::guide_let_go() noexcept {
   if (ended_) delete this;
 }

@@ -16,6 +16,7 @@ class guided_exchange final : public exchange, exchange::owner, guided_call, pub
   status start(exchange::owner& o, worker& home, time_point deadline, const call_extras* extras) noexcept override;
   void cancel() noexcept override { guide_.turn_back(); }
   status outcome() const override { return outcome_; }
+  bool surely_not_run() const override { return !begun_ || inside_->surely_not_run(); }
   status take(google::protobuf::MessageLite& reply) override { return outcome_.ok() ? inside_->take(reply) : outcome_; }
   void take_metadata(call_extras& into) override {
     if (begun_) inside_->take_metadata(into);
@@ -25,9 +26,10 @@ class guided_exchange final : public exchange, exchange::owner, guided_call, pub
   void look_at(const context& caller) override { guide_.look_at(caller); }
   void end() noexcept override;
 
+  void entering() noexcept override { inside_->expected(); }
   void begin_rest(time_point deadline, const call_extras& extras) noexcept override;
   void give_up_rest() noexcept override { inside_->cancel(); }
-  void passed(status outcome) noexcept override { outcome_ = std::move(outcome); }
+  void passed(status outcome) noexcept override;
   void came_home() noexcept override { owner_->arrived(); }
   void guide_let_go() noexcept override;
 

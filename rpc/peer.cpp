@@ -133,7 +133,10 @@ const retry_policy* channel::retry_of(const method_info& method) const noexcept 
 }
 
 // gRPC tells a call's peer once a connection has it; before that, what the channel was made for.
-bool channel::never_left(const grpc::ClientContext& context) const {
+// A call that reached a connection bears its address, once that has answered or has broken. One that ended here before,
+// by its deadline or its caller, never does.
+bool channel::never_left(const grpc::ClientContext& context, const grpc::Status& outcome) const {
+  if (outcome.error_code() != grpc::StatusCode::UNAVAILABLE) return false;
   if (address_.starts_with("unix") || address_.starts_with("ipv")) return false;  // which both look the same
   const auto peer = context.peer();
   return peer == address_ || peer == "dns:" + address_ || peer == "dns:///" + address_;

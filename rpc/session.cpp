@@ -2,8 +2,10 @@
 
 #include <utility>
 #include <weft/rpc/detail/channel.hpp>
+#include <weft/rpc/guided_exchange.hpp>
 #include <weft/rpc/peer.hpp>
 #include <weft/rpc/session/session_core.hpp>
+#include <weft/rpc/session/session_exchange.hpp>
 #include <weft/runtime/frame_pool.hpp>
 #include <weft/runtime/misuse.hpp>
 #include <weft/runtime/this_call.hpp>
@@ -64,6 +66,17 @@ void session_lane::resume() const {
 session peer::session() { return weft::session{*this}; }
 session peer::session(session_options options) { return weft::session{*this, std::move(options)}; }
 
+namespace detail {
+
+exchange* exchange::make(const session_lane& to, const method_info& method,
+                         const google::protobuf::MessageLite& request) {
+  auto core = std::static_pointer_cast<session_core>(to.outlet());
+  const auto& channel = to.streams();
+  return new guided_exchange{channel, method, new session_exchange{std::move(core), to.order(), method, request}};
+}
+
+}  // namespace detail
+
 session::session(peer& to, session_options options)
     : core_{std::make_shared<detail::session_core>(to.shared_channel(), std::move(options))} {}
 
@@ -85,9 +98,11 @@ session::~session() {
   }
 }
 
-session_lane session::ordered(std::uint64_t key) const { return {core_, core_->to(), {.key = key}}; }
+session_lane session::ordered(std::uint64_t key) const {
+  return {core_, core_->to(), {.key = key}, core_->to()->guided()};
+}
 session_lane session::gapless(std::uint64_t key) const {
-  return {core_, core_->to(), {.key = key, .gapless = key != 0}};
+  return {core_, core_->to(), {.key = key, .gapless = key != 0}, core_->to()->guided()};
 }
 session_state session::state() const noexcept { return core_->state(); }
 

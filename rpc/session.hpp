@@ -64,8 +64,8 @@ std::string_view to_string(session_state s) noexcept;
 class session_lane {
  public:
   session_lane(std::shared_ptr<detail::session_outlet> to, std::shared_ptr<detail::channel> streams,
-               detail::session_order order) noexcept
-      : to_{std::move(to)}, streams_{std::move(streams)}, order_{order} {}
+               detail::session_order order, bool guided = false) noexcept
+      : to_{std::move(to)}, streams_{std::move(streams)}, order_{order}, guided_{guided} {}
 
   /// The order of a lane without gaps begins anew: whoever calls this knows what did not run. On a worker.
   void resume() const;
@@ -74,11 +74,14 @@ class session_lane {
   /// For calls of methods that stream, which are calls of their own; null where there are none.
   const std::shared_ptr<detail::channel>& streams() const noexcept { return streams_; }
   detail::session_order order() const noexcept { return order_; }
+  /// The peer has middleware, or metadata to forward.
+  bool guided() const noexcept { return guided_; }
 
  private:
   std::shared_ptr<detail::session_outlet> to_;
   std::shared_ptr<detail::channel> streams_;
   detail::session_order order_;
+  bool guided_;
 };
 
 /// Many calls to a peer on one stream, in batches: ordered where that is asked for, and several times cheaper than unary
@@ -86,8 +89,9 @@ class session_lane {
 /// details are those of a unary call. Any number of clients, tasks and workers may use it at once.
 ///
 /// Connects when it is first used and again when the stream breaks. A break fails each call that was sent and not answered
-/// with UNAVAILABLE, and says whether it may have run (`call_operation::may_have_run`); policies of `peer_options::retries`
-/// do not apply. While the server cannot be reached calls fail with UNAVAILABLE, or wait (`call_options::wait_for_ready`).
+/// with UNAVAILABLE, and says whether it may have run (`call_options::may_have_run_into`); policies of `peer_options::retries`
+/// do not apply. The peer's middleware stands around each call, and what it forwards goes along; calls of one key go on in the
+/// order in which they reached the middleware, so that one which waits there holds up those behind it. While the server cannot be reached calls fail with UNAVAILABLE, or wait (`call_options::wait_for_ready`).
 /// A server that goes away answers what it has begun; the rest goes to the next connection.
 class session {
  public:

@@ -52,7 +52,7 @@ class unary_exchange final : public exchange, operation, outgoing_call, work, pu
     return from_grpc(status_, method_.path);
   }
   /// After it arrived with an error: no connection has seen it.
-  bool never_left() const { return !refusal_.ok() || channel_->never_left(*context_); }
+  bool never_left() const { return !refusal_.ok() || channel_->never_left(*context_, status_); }
   /// After it arrived with an error: the method surely did not run.
   bool surely_not_run() const override {
     return never_left() || context_->GetServerTrailingMetadata().contains(not_run_key);

@@ -15,6 +15,8 @@ class ByteBuffer;
 
 namespace weft {
 
+class session_lane;
+
 namespace detail {
 
 /// A unary call on its way through gRPC, in bytes: what typed and other calls share. Made and destroyed on the caller's
@@ -25,6 +27,9 @@ class exchange {
   static exchange* make(peer& to, const method_info& method, const google::protobuf::MessageLite& request);
   /// The same of what is serialised, by the peer's channel; not made again, whatever its policies.
   static exchange* make(std::shared_ptr<channel> to, const method_info& method, const grpc::ByteBuffer& request);
+  /// Over a session whose peer has middleware, through that.
+  static exchange* make(const session_lane& to, const method_info& method,
+                        const google::protobuf::MessageLite& request);
 
   class owner {
    public:
@@ -38,6 +43,9 @@ class exchange {
   void called_by(const context* caller) {
     if (caller != nullptr && looks_at_caller_) look_at(*caller);
   }
+  /// A passage through middleware begins, whose end is `start`, or `not_expected`, or both. On the polling worker.
+  virtual void expected() {}
+  virtual void not_expected() noexcept {}
   /// `extras` may be null.
   virtual status start(owner& o, worker& home, time_point deadline, const call_extras* extras) noexcept = 0;
   /// Any time after `start`; it still arrives, once.
@@ -76,15 +84,23 @@ class unary_call final : public call_of<Reply>, detail::exchange::owner {
  public:
   unary_call(peer& to, const method_info& method, const google::protobuf::MessageLite& request)
       : method_{method}, exchange_{detail::exchange::make(to, method, request)} {}
+  unary_call(const session_lane& to, const method_info& method, const google::protobuf::MessageLite& request)
+      : method_{method}, exchange_{detail::exchange::make(to, method, request)} {}
 
  private:
   const char* name() const noexcept override { return method_.path; }
+  bool may_have_run() const noexcept override {
+    return call_of<Reply>::may_have_run() && !(arrived_ && exchange_->surely_not_run());
+  }
   status depart(worker& home, time_point deadline, const context* caller) noexcept override {
     exchange_->called_by(caller);
     return exchange_->start(*this, home, deadline, this->extras_if_any());
   }
   void cancel() noexcept override { exchange_->cancel(); }
-  void arrived() noexcept override { this->came_back(); }
+  void arrived() noexcept override {
+    arrived_ = true;
+    this->came_back();
+  }
   result<Reply> take_reply() override {
     if (this->extras_if_any() != nullptr) exchange_->take_metadata(this->extras_here());
     Reply reply;
@@ -94,6 +110,7 @@ class unary_call final : public call_of<Reply>, detail::exchange::owner {
 
   const method_info& method_;
   std::unique_ptr<detail::exchange, detail::exchange::destroy> exchange_;
+  bool arrived_ = false;
 };
 
 }  // namespace weft

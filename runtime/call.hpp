@@ -107,6 +107,9 @@ class call_operation : public pooled {
       *extras_->came_compressed_into = extras_->reply_came_compressed;
     }
   }
+  void tell_whether_it_ran() const noexcept {
+    if (extras_ && extras_->may_have_run_into != nullptr) *extras_->may_have_run_into = may_have_run();
+  }
   const call_listener* listener() const noexcept { return listener_; }
 
  private:
@@ -129,8 +132,12 @@ class call_of : public call_operation {
  public:
   /// Requires: settled. Once.
   result<R> take() {
-    if (!early().ok()) return early();
+    if (!early().ok()) {
+      tell_whether_it_ran();
+      return early();
+    }
     auto reply = take_reply();
+    tell_whether_it_ran();
     hand_over_extras();
     return reply;
   }

@@ -17,6 +17,7 @@ struct call_extras {
   metadata* headers_into = nullptr;
   metadata* trailers_into = nullptr;
   bool* came_compressed_into = nullptr;
+  bool* may_have_run_into = nullptr;
   // The handler's, while the call is away.
   metadata headers;
   metadata trailers;

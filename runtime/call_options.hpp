@@ -50,6 +50,12 @@ class call_options {
     extras().trailers_into = &target;
     return std::move(*this);
   }
+  /// When the call has ended: false if the method surely did not run, so that calling again repeats nothing; true if it ran,
+  /// or nobody can know. The target must live until then.
+  call_options may_have_run_into(bool& target) && {
+    extras().may_have_run_into = &target;
+    return std::move(*this);
+  }
   /// While the peer cannot be reached the call waits, until its deadline, instead of failing with UNAVAILABLE.
   call_options wait_for_ready() && {
     extras().wait_for_ready = true;

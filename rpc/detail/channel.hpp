@@ -56,8 +56,8 @@ class channel {
   /// Null: it is not made again.
   const retry_policy* retry_of(const method_info& method) const noexcept;
   retry_throttle& throttle() noexcept { return throttle_; }
-  /// After the call has ended: true when it surely reached no connection.
-  bool never_left(const grpc::ClientContext& context) const;
+  /// After the call has ended with `outcome`: true when it surely reached no connection.
+  bool never_left(const grpc::ClientContext& context, const grpc::Status& outcome) const;
   rpc_runtime& owner() noexcept { return owner_; }
   worker& home() noexcept { return owner_.worker_at(0); }
 

@@ -32,7 +32,10 @@ class session_call final : public call_of<Reply>, detail::session_item {
   call_extras* reply_extras() noexcept override {
     return this->extras_if_any() != nullptr ? &this->extras_here() : nullptr;
   }
-  google::protobuf::MessageLite& reply_message() noexcept override { return reply_; }
+  status read_reply(std::string_view bytes) noexcept override { return weft::parse(bytes, reply_); }
+  status read_reply(std::unique_ptr<detail::exchange, detail::exchange::destroy> from) noexcept override {
+    return from->take(reply_);
+  }
   void item_home() noexcept override { this->came_back(); }
   void item_late() noexcept override {
     this->give_up(deadline_exceeded(std::string{this->method().path} + " took too long"));

@@ -10,6 +10,7 @@
 #include <weft/rpc/rpc_runtime.hpp>
 #include <weft/rpc/session.hpp>
 #include <weft/rpc/session/item_list.hpp>
+#include <weft/rpc/session/key_lineup.hpp>
 #include <weft/rpc/session/session_item.hpp>
 #include <weft/runtime/timer_wheel.hpp>
 #include <weft/runtime/work.hpp>
@@ -37,6 +38,8 @@ class session_core final : public session_outlet,
   const std::shared_ptr<channel>& to() const noexcept { return channel_; }
   const session_options& options() const noexcept { return options_; }
   session_state state() const noexcept { return state_.load(std::memory_order_relaxed); }
+
+  key_lineup& lineup() noexcept { return lineup_; }
 
   /// Everything ends. On the polling worker.
   void close() noexcept;
@@ -100,6 +103,7 @@ class session_core final : public session_outlet,
   duration backoff_;
   time_point not_before_ = time_point::min();
   std::unordered_set<std::uint64_t> stopped_keys_;
+  key_lineup lineup_;
   // The keys that have a unary call out, and what waits for it.
   std::unordered_map<std::uint64_t, item_list> unary_lanes_;
   item_list unary_out_;

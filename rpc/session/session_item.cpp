@@ -79,6 +79,14 @@ void session_item::cancel() noexcept {
   }
 }
 
+void session_item::come_back(worker& home, status why) noexcept {
+  home_ = &home;
+  outcome_ = std::move(why);
+  not_run_ = true;
+  at = place::back;
+  home.submit(travel_);
+}
+
 // On the polling worker, to be sent; on the caller's, when it is back.
 void session_item::arrived() noexcept {
   if (at == place::back) {
@@ -110,14 +118,15 @@ void session_item::answered(const reply_frame& reply) noexcept {
     outcome_ = status{known ? static_cast<code>(reply.code) : code::unknown, std::string{reply.message},
                       std::string{reply.details}};
   } else {
-    outcome_ = parse(reply.reply, reply_message());
+    outcome_ = read_reply(reply.reply);
   }
   go_home();
 }
 
-void session_item::answered_unary(status outcome, bool may_have_run) noexcept {
-  outcome_ = std::move(outcome);
-  not_run_ = !may_have_run;
+void session_item::answered_unary(std::unique_ptr<exchange, exchange::destroy> by) noexcept {
+  if (auto* extras = reply_extras()) by->take_metadata(*extras);
+  not_run_ = !by->outcome().ok() && by->surely_not_run();
+  outcome_ = read_reply(std::move(by));
   go_home();
 }
 

@@ -6,15 +6,12 @@
 #include <string_view>
 #include <weft/rpc/method.hpp>
 #include <weft/rpc/session/frames.hpp>
+#include <weft/rpc/unary.hpp>
 #include <weft/runtime/call_extras.hpp>
 #include <weft/runtime/clock.hpp>
 #include <weft/runtime/status.hpp>
 #include <weft/runtime/timer_wheel.hpp>
 #include <weft/runtime/work.hpp>
-
-namespace google::protobuf {
-class MessageLite;
-}
 
 namespace weft {
 
@@ -88,9 +85,8 @@ class session_item : timer {
   /// The call's outcome. Once, or `failed`.
   void answered(const reply_frame& reply) noexcept;
   void failed(status why, bool may_have_run) noexcept;
-  /// The outcome of the call, made in another way.
-  void answered_unary(status outcome, bool may_have_run) noexcept;
-  virtual google::protobuf::MessageLite& reply_message() noexcept = 0;
+  /// The call was made in another way, which has arrived.
+  void answered_unary(std::unique_ptr<exchange, exchange::destroy> by) noexcept;
   virtual call_extras* reply_extras() noexcept = 0;
 
   enum class place : std::uint8_t { caller, waiting, sent, unary, back };
@@ -108,6 +104,8 @@ class session_item : timer {
 
   status depart(worker& home, time_point deadline) noexcept;
   void cancel() noexcept;
+  /// In place of departing: it surely does not run. It is home later, not beneath this; on the polling worker.
+  void come_back(worker& home, status why) noexcept;
   bool referenced() const noexcept { return order_ != nullptr; }
   /// False too as long as only the polling worker knows.
   bool surely_not_run() const noexcept { return (came_home_ || same_worker()) && not_run_; }
@@ -121,6 +119,9 @@ class session_item : timer {
   };
   struct calling_off;
 
+  /// Of a call that was answered, perhaps with an error (`from`).
+  virtual status read_reply(std::string_view bytes) noexcept = 0;
+  virtual status read_reply(std::unique_ptr<exchange, exchange::destroy> from) noexcept = 0;
   virtual void item_home() noexcept = 0;
   virtual void item_late() noexcept = 0;
   virtual void order_back() noexcept = 0;

@@ -101,7 +101,7 @@ void session_line::finished(bool) {
   const auto why = !wire_.violation().ok() ? wire_.violation() : from_grpc(outcome_);
   const bool attached = wire_.peer_attached();
   const bool no_sessions = !attached && outcome_.error_code() == grpc::StatusCode::UNIMPLEMENTED;
-  const bool not_run = !attached && (no_sessions || core_->to()->never_left(context_) ||
+  const bool not_run = !attached && (no_sessions || core_->to()->never_left(context_, outcome_) ||
                                      context_.GetServerTrailingMetadata().contains(not_run_key));
   item_list unanswered;
   for (auto* item = wire_.take_sent(); item != nullptr;) {

@@ -37,11 +37,9 @@ class unary_attempt final : exchange::owner, public pooled {
       auto& item = *item_;
       item.attempt = nullptr;
       core_->unary_out_.remove(item);
-      if (auto* extras = item.reply_extras()) exchange_->take_metadata(*extras);
-      auto outcome = exchange_->take(item.reply_message());
-      const bool ran = outcome.ok() || !exchange_->surely_not_run();
+      const bool ran = exchange_->outcome().ok() || !exchange_->surely_not_run();
       if (!ran && item.order().gapless) core_->gap(item.order().key);
-      item.answered_unary(std::move(outcome), ran);
+      item.answered_unary(std::move(exchange_));
     }
     const auto core = core_;
     const auto key = key_;

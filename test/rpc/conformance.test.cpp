@@ -181,6 +181,32 @@ TEST_SUITE("conformance") {
     });
   }
 
+  TEST_CASE("a call that has ended says whether the method may have run") {
+    each_way([](way w) {
+      fixture f{w};
+      bool ran = false;
+      const auto asking = [&ran](weft::duration limit = 5s) {
+        return weft::call_options{weft::within{limit}}.may_have_run_into(ran);
+      };
+      CHECK(f.run(weft::as_task(f.client.Say(say("hi"), asking()))).ok());
+      CHECK(ran);
+      ran = false;
+      FailRequest failing;
+      failing.set_code(5);
+      CHECK(f.run(weft::as_task(f.client.Fail(failing, asking()))).code() == weft::code::not_found);
+      CHECK(ran);
+      ran = false;
+      CHECK(f.run(weft::as_task(f.client.Say(say("slow", 1h), asking(50ms)))).code() == weft::code::deadline_exceeded);
+      CHECK(ran);
+      CHECK(f.run(weft::as_task(f.client.Say(say("late"), asking(0ms)))).code() == weft::code::deadline_exceeded);
+      CHECK_FALSE(ran);
+      f.service.stop_and_wait();
+      ran = true;
+      CHECK(f.run(weft::as_task(f.client.Say(say("hi"), asking()))).code() == weft::code::unavailable);
+      CHECK_FALSE(ran);
+    });
+  }
+
   TEST_CASE("a one-way call arrives") {
     each_way([](way w) {
       fixture f{w};

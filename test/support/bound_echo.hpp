@@ -105,7 +105,7 @@ inline v1::EchoRequest say(std::string text, std::chrono::microseconds delay = {
 template <class F>
 void each_way(F f) {
   for (const auto w : ways) {
-    CAPTURE(name_of(w));
+    CAPTURE(std::string{name_of(w)});
     f(w);
   }
 }

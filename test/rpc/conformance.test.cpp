@@ -20,9 +20,7 @@ using test::each_way;
 using test::say;
 using test::way;
 using fixture = test::bound_echo;
-using test::v1::Echo;
 using test::v1::EchoReply;
-using test::v1::EchoRequest;
 using test::v1::FailRequest;
 
 TEST_SUITE("conformance") {

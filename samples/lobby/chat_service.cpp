@@ -1,6 +1,8 @@
 #include "lobby/chat_service.hpp"
 
+#include <set>
 #include <utility>
+#include <weft/rpc/session.hpp>
 #include <weft/runtime/ok.hpp>
 #include <weft/runtime/sleep.hpp>
 #include <weft/runtime/strand.hpp>
@@ -8,22 +10,44 @@
 
 namespace lobby {
 
-chat_service::chat_service(weft::runtime& rt, v1::Gate::client gate, weft::duration delay, load lines)
+chat_service::chat_service(weft::runtime& rt, std::optional<v1::Gate::client> gate, weft::duration delay, load lines)
     : service{rt, {.name = v1::Chat::full_name, .mailbox = 8'192}},
       delay_{delay},
-      lines_{lines.running, lines.waiting},
-      events_{*this, gate} {
+      lines_{lines.running, lines.waiting} {
+  if (gate) only_gate_.emplace(*this, std::move(*gate));
   tick_every(longest_silence / 4);
 }
 
 void chat_service::on_tick(weft::duration) {
   const auto now = strand().home().now();
   std::erase_if(rooms_, [now](const auto& entry) { return now - entry.second.last_used >= longest_silence; });
+  for (auto& [id, room] : rooms_) {
+    std::erase_if(room.people, [](const auto& entry) { return entry.second.gate->over(); });
+  }
+  std::erase_if(gates_, [](const auto& entry) { return entry.second.over(); });
+}
+
+const chat_service::person* chat_service::room::find(std::uint64_t player) const {
+  const auto found = people.find(player);
+  return found == people.end() || found->second.gate->over() ? nullptr : &found->second;
+}
+
+push_queue& chat_service::way_back(const weft::handled_call& call) {
+  if (only_gate_) return *only_gate_;
+  const auto lane = weft::caller_session(call);
+  return gates_.try_emplace(lane.outlet().get(), *this, lane, push_queue::unreachable::for_good).first->second;
+}
+
+void chat_service::tell(std::uint64_t id, const room& r, const v1::ServerMessage& event) {
+  std::set<push_queue*> gates;
+  for (const auto& [player, p] : r.people) gates.insert(p.gate);
+  for (auto* gate : gates) gate->push_to_room(id, event);
 }
 
 weft::reply<v1::EnterReply> chat_service::Enter(v1::EnterRequest& request) {
+  const auto call = co_await weft::this_call();
   auto& room = rooms_[request.room()];
-  room.people[request.player()] = request.name();
+  room.people[request.player()] = {request.name(), &way_back(call)};
   room.last_used = strand().home().now();
   v1::EnterReply reply;
   for (const auto& line : room.history) *reply.add_history() = line;
@@ -50,7 +74,8 @@ weft::reply<v1::SayReply> chat_service::Say(v1::SayRequest& request) {
   }
 
   const auto found = rooms_.find(request.room());  // after the co_await: the room may have changed meanwhile
-  if (found == rooms_.end() || !found->second.people.contains(request.player())) {
+  const auto* who = found == rooms_.end() ? nullptr : found->second.find(request.player());
+  if (who == nullptr) {
     co_return weft::not_found("player " + std::to_string(request.player()) + " is not in room " +
                               std::to_string(request.room()));
   }
@@ -60,10 +85,10 @@ weft::reply<v1::SayReply> chat_service::Say(v1::SayRequest& request) {
   line.set_room(request.room());
   line.set_line(++room.lines);
   room.last_used = strand().home().now();
-  line.set_name(room.people[request.player()]);
+  line.set_name(who->name);
   line.set_text(std::move(*request.mutable_text()));
 
-  events_.push_to_room(request.room(), event);
+  tell(request.room(), room, event);
   room.history.push_back(line);
   if (room.history.size() > history_lines) room.history.pop_front();
 

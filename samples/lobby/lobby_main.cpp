@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <weft/rpc/process_setup.hpp>
+#include <weft/runtime/io.hpp>
 #include <weft/runtime/signals.hpp>
 
 #include "lobby/flags.hpp"
@@ -33,7 +34,12 @@ long open_fds() {
   return n;
 }
 
-int serve(lobby::role role, const lobby::v1::Topology& topology, long fds_before) {
+int serve(lobby::role role, const lobby::v1::Topology& topology) {
+  // Before anybody is told that the process is there, and until all of it is gone: no further signal cuts the end short.
+  weft::io io;
+  weft::signals asked{io, {SIGINT, SIGTERM}};
+  weft::wait_until_grpc_is_down();  // gRPC keeps two descriptors from its first use to the end of the process
+  const auto fds_before = open_fds();
   lobby::process::left_over left;
   {
     auto process = lobby::process::start(role, topology);
@@ -41,8 +47,6 @@ int serve(lobby::role role, const lobby::v1::Topology& topology, long fds_before
       std::cerr << "lobby: " << process.status() << "\n";
       return 1;
     }
-    // Before anybody is told that it is there; kept until it is down, so that a second signal does not cut that short.
-    weft::signals asked{(*process)->sockets(), {SIGINT, SIGTERM}};
     for (const auto& name : (*process)->served()) std::cout << "ready " << name << "\n";
     std::cout << std::flush;
     (*process)->run_until(asked);
@@ -57,8 +61,6 @@ int serve(lobby::role role, const lobby::v1::Topology& topology, long fds_before
 }  // namespace
 
 int main(int argc, char** argv) {
-  weft::wait_until_grpc_is_down();  // gRPC keeps two descriptors from its first use to the end of the process
-  const auto fds_before = open_fds();
   const auto given = lobby::flags::parse({argv + 1, static_cast<std::size_t>(argc - 1)}, known);
   if (given.ok() && given->has("--help")) {
     std::cout << usage;
@@ -75,5 +77,5 @@ int main(int argc, char** argv) {
     std::cerr << "lobby: " << problem << "\n";
     return 2;
   }
-  return serve(*role, *topology, fds_before);
+  return serve(*role, *topology);
 }

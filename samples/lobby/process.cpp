@@ -44,8 +44,8 @@ bool process::hosts(role which, const v1::Place& place) const {
 
 // The client of a service that is in this process, or where the topology says.
 template <class Client, class Service>
-weft::result<Client> process::client_of(const char* name, const std::unique_ptr<Service>& here,
-                                        const v1::Place& place) {
+weft::result<Client> process::client_of(const char* name, const std::unique_ptr<Service>& here, const v1::Place& place,
+                                        weft::session_options options) {
   if (here) return Client{*here};
   if (place.address().empty()) {
     return weft::invalid_argument(std::string{"this role needs '"} + name +
@@ -53,7 +53,7 @@ weft::result<Client> process::client_of(const char* name, const std::unique_ptr<
   }
   peers_.push_back(std::make_unique<weft::peer>(rt_, place.address()));
   if (place.unary()) return Client{*peers_.back()};
-  sessions_.push_back(std::make_unique<weft::session>(peers_.back()->session()));
+  sessions_.push_back(std::make_unique<weft::session>(peers_.back()->session(std::move(options))));
   return Client{*sessions_.back()};
 }
 
@@ -65,7 +65,9 @@ weft::status process::start() {
   if (!to_gate.ok()) return to_gate.status();
 
   if (hosts(role::chat, t.chat())) {
-    chat_ = std::make_unique<chat_service>(rt_, *to_gate, std::chrono::milliseconds{t.chat_delay_ms()},
+    // Whoever calls over a session is called back over it.
+    const auto gate = gate_ || t.chat().unary() ? std::optional{*to_gate} : std::nullopt;
+    chat_ = std::make_unique<chat_service>(rt_, gate, std::chrono::milliseconds{t.chat_delay_ms()},
                                            to_load(t.chat_lines()));
   }
   if (hosts(role::cards, t.cards())) {
@@ -90,7 +92,7 @@ weft::status process::start() {
     }
     if (gate_) {
       auto to_lobby = client_of<v1::Lobby::client>("lobby", lobby_, t.lobby());
-      auto to_chat = client_of<v1::Chat::client>("chat", chat_, t.chat());
+      auto to_chat = client_of<v1::Chat::client>("chat", chat_, t.chat(), {.offers = {gate_.get()}});
       if (!to_lobby.ok()) return to_lobby.status();
       if (!to_chat.ok()) return to_chat.status();
       gate_->use({*to_lobby, *to_cards, *to_chat, t.handling(), std::chrono::milliseconds{t.chat_limit_ms()}});

@@ -52,14 +52,14 @@ class process {
   std::vector<std::string> served() const;
   gate* players() noexcept { return gate_.get(); }
   weft::rpc_runtime& runtime() noexcept { return rt_; }
-  weft::io& sockets() noexcept { return io_; }
 
  private:
   process(role r, const v1::Topology& topology) : role_{r}, topology_{topology} {}
   weft::status start();
   bool hosts(role which, const v1::Place& place) const;
   template <class Client, class Service>
-  weft::result<Client> client_of(const char* name, const std::unique_ptr<Service>& here, const v1::Place& place);
+  weft::result<Client> client_of(const char* name, const std::unique_ptr<Service>& here, const v1::Place& place,
+                                 weft::session_options options = {});
   weft::task<> accept_players();
   weft::task<> write_dumps();
   weft::task<> play_out(weft::scope& scope);

@@ -2,6 +2,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <weft/rpc/bytes.hpp>
 #include <weft/rpc/session/session_item.hpp>
 #include <weft/runtime/call.hpp>
 

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <utility>
 #include <weft/rpc/session/session_served_call.hpp>
+#include <weft/runtime/config.hpp>
 #include <weft/runtime/worker.hpp>
 
 namespace weft::detail {
@@ -23,8 +24,12 @@ grpc::ByteBuffer message_of(raw_bytes& batch) {
     return {&slice, 1};
   }
   auto* kept = new raw_bytes{std::exchange(batch, {})};
-  const grpc::Slice slice{const_cast<std::uint8_t*>(kept->data()), kept->size(),
-                          [](void* k) { delete static_cast<raw_bytes*>(k); }, kept};
+  WEFT_TSAN_RELEASE(kept);  // a thread of gRPC's own may be the last to need it
+  const auto let_go = [](void* k) {
+    WEFT_TSAN_ACQUIRE(k);
+    delete static_cast<raw_bytes*>(k);
+  };
+  const grpc::Slice slice{const_cast<std::uint8_t*>(kept->data()), kept->size(), let_go, kept};
   return {&slice, 1};
 }
 

@@ -26,8 +26,8 @@ grpc::ChannelArguments arguments_for(const peer_options& options) {
   // Otherwise a game server is found again only minutes after it was restarted. The first is, in spite of its name, how long
   // one attempt to connect may take: short ones fail on a busy machine.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, milliseconds(options.first_backoff));
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, milliseconds(options.most_backoff));
   for (const auto& [name, value] : options.arguments) arguments.SetInt(name, value);
   return arguments;
 }
@@ -86,6 +86,9 @@ result<std::shared_ptr<grpc::ChannelCredentials>> credentials_for(const std::str
   if (!has_port(address)) return invalid_argument("that is no address: \"host:port\", or \"unix:path\"");
   if (options.connections < 1) {
     return invalid_argument("it needs a connection, not " + std::to_string(options.connections));
+  }
+  if (options.first_backoff <= duration::zero() || options.most_backoff < options.first_backoff) {
+    return invalid_argument("its backoff begins above 0 and ends no lower");
   }
   if (auto s = options.metadata.check(); !s.ok()) return s;
   for (const auto& policy : options.retries) {

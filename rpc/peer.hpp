@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 #include <weft/rpc/middleware.hpp>
 #include <weft/rpc/retry.hpp>
@@ -11,6 +12,7 @@
 #include <weft/runtime/clock.hpp>
 #include <weft/runtime/metadata.hpp>
 #include <weft/runtime/status.hpp>
+#include <weft/runtime/task.hpp>
 
 namespace weft {
 
@@ -37,6 +39,9 @@ struct peer_options {
   /// connection hangs until the deadline. Zero: never.
   duration keepalive = std::chrono::seconds{20};
   duration keepalive_timeout = std::chrono::seconds{5};
+  /// After a failure to connect: waited before the next attempt, about 1.6 times as long after each further one.
+  duration first_backoff = std::chrono::milliseconds{100};
+  duration most_backoff = std::chrono::seconds{2};
   /// Which unary calls are made again, and when. None unless it is said.
   std::vector<retry_policy> retries = {};
   /// Coroutines around every call, the outermost first: see middleware.hpp.
@@ -49,6 +54,15 @@ struct peer_options {
   /// Further channel arguments, by gRPC's names; they win over what weft sets.
   std::map<std::string, int> arguments = {};
 };
+
+/// What gRPC knows of a connection.
+enum class connectivity : std::uint8_t {
+  idle,  ///< Not connected, since nothing was called, or for long nothing.
+  connecting,
+  ready,
+  failing,  ///< It could not be made; it is tried again after the backoff.
+};
+std::string_view to_string(connectivity c) noexcept;
 
 /// Where remote calls go: one address, one connection or a few, made on demand and again when it breaks.
 ///
@@ -69,6 +83,15 @@ class peer {
   /// Ok, or INVALID_ARGUMENT with what is wrong with its address or options (a file of `tls`, plain text that would leave the
   /// machine): all its calls end with that.
   const status& problem() const noexcept;
+
+  /// Of its connections the one that is furthest from being ready; `failing` when there is a `problem`. As of a moment ago,
+  /// from any thread; asks for nothing.
+  weft::connectivity connectivity() const;
+  /// Makes its connections without a call, and waits until all are ready, however often that takes: for programs that begin
+  /// only when what they need is there. Resumes on the caller's strand. `problem`, if there is one; CANCELLED when the caller
+  /// is stopped (so `with_timeout` ends it), within 20 ms; UNAVAILABLE when the runtime ends.
+  task<status> connect() const;
+
   const std::shared_ptr<detail::channel>& shared_channel() const noexcept { return channel_; }
 
  private:

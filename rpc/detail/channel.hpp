@@ -43,6 +43,7 @@ class channel {
     turn_ = turn_ + 1 == connections_.size() ? 0 : turn_ + 1;
     return connections_[turn_];
   }
+  std::vector<connection>& connections() noexcept { return connections_; }
   /// Why nothing can be called; ok otherwise.
   const status& problem() const noexcept { return problem_; }
   const std::string& address() const noexcept { return address_; }

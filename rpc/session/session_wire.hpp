@@ -1,4 +1,5 @@
 #pragma once
+#include <grpcpp/server_context.h>
 #include <grpcpp/support/byte_buffer.h>
 
 #include <cstddef>

@@ -1,16 +1,21 @@
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <weft/rpc/peer.hpp>
 #include <weft/rpc/rpc_runtime.hpp>
 #include <weft/rpc/server.hpp>
+#include <weft/runtime/spawn.hpp>
 #include <weft/runtime/sync_wait.hpp>
+#include <weft/runtime/with_timeout.hpp>
 
 #include "../support/two_sides.hpp"
 
+using namespace std::chrono_literals;
 using test::v1::Echo;
 using test::v1::EchoRequest;
 
@@ -91,6 +96,7 @@ TEST_SUITE("peer") {
         {"127.0.0.1:70000", {}, "that is no address: \"host:port\", or \"unix:path\""},
         {"192.0.2.1:50051", {}, "plain text is for loopback and Unix sockets only"},
         {"127.0.0.1:50051", {.connections = 0}, "it needs a connection, not 0"},
+        {"127.0.0.1:50051", {.first_backoff = std::chrono::seconds{3}}, "its backoff begins above 0 and ends no lower"},
         {"127.0.0.1:50051",
          {.tls = weft::client_tls{.authorities = "/nowhere/ca.pem"}},
          "tls: cannot read authorities '/nowhere/ca.pem': No such file or directory"},
@@ -103,6 +109,8 @@ TEST_SUITE("peer") {
       weft::peer to{rt, address, options};
       const auto expected = weft::invalid_argument(std::string{"peer '"}.append(address).append("': ").append(why));
       CHECK(to.problem() == expected);
+      CHECK(to.connectivity() == weft::connectivity::failing);
+      CHECK(weft::sync_wait(rt, to.connect()) == expected);
       const auto end = weft::sync_wait(rt, [](Echo::client echo) -> weft::task<weft::status> {
         const auto said = co_await echo.Say(EchoRequest{});
         auto talk = echo.Talk();
@@ -112,6 +120,53 @@ TEST_SUITE("peer") {
       }(Echo::client{to}));
       CHECK(end == expected);
     }
+  }
+
+  TEST_CASE("a peer that is asked to connect does so without a call, and says how it stands") {
+    test::two_sides f{{}, {.connections = 3}};
+    CHECK(f.peer->connectivity() == weft::connectivity::idle);
+    CHECK(connections_to(f.server.port()) == 0);
+    CHECK(weft::sync_wait(f.client, f.peer->connect()).ok());
+    CHECK(f.peer->connectivity() == weft::connectivity::ready);
+    CHECK(connections_to(f.server.port()) == 3);
+  }
+
+  TEST_CASE("connecting goes on until the server is there, unless it is stopped") {
+    weft::rpc_runtime there;
+    std::string address;
+    {
+      weft::server finds_port{there};
+      REQUIRE(finds_port.start().ok());
+      address = finds_port.address();
+      finds_port.stop();
+    }
+    weft::rpc_runtime here;
+    weft::peer peer{here, address, {.first_backoff = 10ms, .most_backoff = 20ms}};
+    const auto in_vain = weft::sync_wait(here, weft::with_timeout(200ms, peer.connect()));
+    CHECK(in_vain.code() == weft::code::deadline_exceeded);
+    CHECK(peer.connectivity() != weft::connectivity::ready);
+
+    weft::rpc_runtime again;
+    test::echo_service service{again};
+    weft::server server{again, {.addresses = {address}}};
+    server.add(service);
+    REQUIRE(server.start().ok());
+    CHECK(weft::sync_wait(here, peer.connect()).ok());
+    CHECK(peer.connectivity() == weft::connectivity::ready);
+    server.stop();
+    service.stop_and_wait();
+  }
+
+  TEST_CASE("a runtime that ends while a peer connects is not held up") {
+    weft::rpc_runtime rt;
+    weft::peer peer{rt, "127.0.0.1:1"};
+    auto ended = std::make_shared<std::optional<weft::status>>();
+    weft::spawn(
+        rt.control(), "connects", [](weft::peer* p, auto end) -> weft::task<> { *end = co_await p->connect(); }, &peer,
+        ended);
+    rt.stop();
+    REQUIRE(ended->has_value());
+    CHECK_FALSE((*ended)->ok());
   }
 
   TEST_CASE("addresses whose traffic would leave the machine in plain text are told from local ones") {

@@ -12,7 +12,6 @@
 #include <utility>
 #include <vector>
 #include <weft/rpc/session.hpp>
-#include <weft/runtime/config.hpp>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/when_all.hpp>
 #include <weft/runtime/with_timeout.hpp>
@@ -31,11 +30,7 @@ using weft::code;
 
 namespace {
 
-#if WEFT_TSAN || WEFT_ASAN
-constexpr int all_calls = 30'000;
-#else
 constexpr int all_calls = 100'000;
-#endif
 constexpr int keys = 64;
 
 // Sees in which order the calls of each key begin: the number of a call is what it carries.

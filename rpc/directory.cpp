@@ -131,7 +131,7 @@ using raw_stream = detail::outgoing_stream<raw_message, raw_message>;
 using raw_pipe = detail::either_pipe<raw_message>;
 
 raw_stream open_local(rpc_service& to, const served_method& method, metadata sent) {
-  auto served = method.open(to, *new local_origin{std::move(sent)});
+  auto served = method.open(to, method, *new local_origin{std::move(sent)});
   return {std::move(served.call), served.end, raw_pipe{std::move(served.requests)},
           raw_pipe{std::move(served.replies)}};
 }

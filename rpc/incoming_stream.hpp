@@ -65,7 +65,7 @@ class server::state::incoming_stream final : operation,
   }
 
   void open() noexcept {
-    served_ = method_.entry->open(*method_.service, *this);
+    served_ = method_.entry->open(*method_.service, *method_.entry, *this);
     served_.call->tell(*served_.end);
     served_.end->tell_headers(*this);
   }

@@ -24,13 +24,13 @@ class byte_buffer_sink final : public reply_sink {
 
 result<call_holder> accept(const served_method& method, rpc_service& to, call_origin& from,
                            const grpc::ByteBuffer& request) {
-  auto made = method.make(to);
+  auto made = method.make(to, method);
   if (auto s = parse(request, *made.request); !s.ok()) return s;
   return given(std::move(made), from, size_of(request));
 }
 
 result<call_holder> accept(const served_method& method, rpc_service& to, call_origin& from, std::string_view request) {
-  auto made = method.make(to);
+  auto made = method.make(to, method);
   if (auto s = parse(request, *made.request); !s.ok()) return s;
   return given(std::move(made), from, request.size());
 }

@@ -42,13 +42,14 @@ class reply_sink {
   ~reply_sink() = default;
 };
 
-/// A method as it is served. Made by the generator: `make` and `take` of a unary method, `open` of one that streams.
+/// A method as it is served: `make` and `take` of a unary method, `open` of one that streams. Made by the generator, or where
+/// methods are only known at run time by whoever serves them.
 struct served_method {
   const method_info* info;
-  made_call (*make)(rpc_service& to);
+  made_call (*make)(rpc_service& to, const served_method& self);
   /// The outcome of a settled call that `make` made; a reply goes to `sink`, which may have an error to say.
   status (*take)(call_operation& settled, reply_sink& sink);
-  served_stream (*open)(rpc_service& to, call_origin& from) = nullptr;
+  served_stream (*open)(rpc_service& to, const served_method& self, call_origin& from) = nullptr;
 };
 
 namespace detail {
@@ -107,7 +108,7 @@ template <class Service, class Request, class Reply, auto Method, const method_i
 struct served {
   using operation = method_call<Service, Request, Reply>;
 
-  static made_call make(rpc_service& to) {
+  static made_call make(rpc_service& to, const served_method&) {
     auto* made = new operation{static_cast<Service&>(to), Info, Method};
     return {call_holder{made}, made, &made->request()};
   }
@@ -122,7 +123,7 @@ template <class Service, class Request, class Reply, auto Method, const method_i
 struct served_streaming {
   using operation = stream_method<Service, Request, Reply, decltype(Method), stream_bytes, stream_bytes>;
 
-  static served_stream open(rpc_service& to, call_origin& from) {
+  static served_stream open(rpc_service& to, const served_method&, call_origin& from) {
     auto* made = new operation{static_cast<Service&>(to), Info, Method};
     made->comes_from(from);
     return {held_call<unit>{made}, made, made->requests(), made->replies()};

@@ -1,5 +1,5 @@
 // A process of their own for the two sides of a call, for tests that stop and kill it:
-//   echo_program serve ADDRESS GRACE_MS   serves Echo and health, writes its address; SIGTERM: drains, and says "drained"
+//   echo_program serve ADDRESS GRACE_MS   serves Echo, health and reflection, writes its address; SIGTERM: drains, and says "drained"
 //   echo_program upload ADDRESS           writes one message of Join, says "uploading", and stays
 //   echo_program call ADDRESS             does what the lines of its input say, with a keepalive of 1 s:
 //     hold   makes a unary and a streaming call that do not end, with a limit of 60 s; says "held" once the server has
@@ -17,6 +17,7 @@
 #include <weft/rpc/drain.hpp>
 #include <weft/rpc/health.hpp>
 #include <weft/rpc/peer.hpp>
+#include <weft/rpc/reflection.hpp>
 #include <weft/rpc/rpc_runtime.hpp>
 #include <weft/rpc/server.hpp>
 #include <weft/runtime/io.hpp>
@@ -38,9 +39,12 @@ int serve(const std::string& address, std::chrono::milliseconds grace) {
   weft::signals asked{io, {SIGINT, SIGTERM}};
   test::echo_service echo{rt};
   weft::health health{rt};
+  weft::reflection reflection{rt};
+  reflection.offers(echo);
   weft::server server{rt, {.addresses = {address}, .keepalive_permitted = 100ms}};
   server.add(echo);
   server.add(health);
+  server.add(reflection);
   if (auto s = server.start(); !s.ok()) {
     std::cerr << s << "\n";
     return 1;
@@ -50,6 +54,7 @@ int serve(const std::string& address, std::chrono::milliseconds grace) {
   weft::drain(server, health, asked, grace);
   echo.stop_and_wait(weft::stop_mode::abort);
   health.stop_and_wait();
+  reflection.stop_and_wait();
   std::cout << "drained" << '\n' << std::flush;
   return 0;
 }

@@ -1,0 +1,711 @@
+/* Drives the C interface as a program in C does: c_interface DESCRIPTORS CERTIFICATES ECHO_ADDRESS [CASE] runs all cases, or one, each
+ * with pumped runtimes and with threads. ECHO_ADDRESS is where test/rpc/echo_program serves. */
+#include "check.h"
+
+static const char *descriptors, *certificates, *echo_address;
+
+static const weft_method methods[] = {
+    {"Say", WEFT_METHOD_UNARY},
+    {"Repeat", WEFT_METHOD_SERVER_STREAM},
+    {"Join", WEFT_METHOD_CLIENT_STREAM},
+    {"Talk", WEFT_METHOD_BIDI_STREAM},
+};
+
+static weft_handle make_runtime(int workers) {
+  weft_runtime_options options = {.size = sizeof options, .workers = workers, .log = WEFT_LOG_NONE};
+  weft_handle runtime = 0;
+  OK(weft_runtime_create(&options, &runtime));
+  CHECK(runtime != 0);
+  return runtime;
+}
+
+static struct world make_world(int workers, weft_service_options options) {
+  struct world w = {.workers = workers};
+  w.there = make_runtime(workers);
+  OK(weft_types_load(w.there, descriptors));
+  options.size = sizeof options;
+  if (options.format == WEFT_BYTES) {
+    options.methods = methods;
+    options.methods_count = COUNT(methods);
+  }
+  OK(weft_service_create(w.there, "test.v1.Echo", &options, &w.service));
+  weft_server_options served = {.size = sizeof served, .services = &w.service, .services_count = 1};
+  OK(weft_server_start(w.there, &served, &w.server));
+  int port = 0;
+  OK(weft_server_port(w.server, 0, &port));
+  char address[64];
+  snprintf(address, sizeof address, "127.0.0.1:%d", port);
+  w.here = make_runtime(workers);
+  OK(weft_peer_open(w.here, address, NULL, &w.peer));
+  return w;
+}
+
+static void end_world(const struct world *w) {
+  OK(weft_runtime_destroy(w->here));
+  OK(weft_runtime_destroy(w->there));
+}
+
+/* EchoRequest and EchoReply: text = 1. */
+static const char hi[] = "\x0a\x02hi";
+#define HI hi, (sizeof hi - 1)
+
+static void a_call_in_bytes(int workers) {
+  struct world w = make_world(workers, (weft_service_options){.user = 70});
+  const weft_metadata sent = {"x-player", "7", 1};
+  weft_call_options options = {
+      .size = sizeof options, .user = 7, .metadata = &sent, .metadata_count = 1, .deadline_ms = 60000};
+  weft_handle call = 0;
+  OK(weft_call(w.peer, "test.v1.Echo/Say", HI, &options, &call));
+
+  weft_event asked = next_there(&w);
+  CHECK(asked.type == WEFT_EVENT_REQUEST && asked.service == w.service && asked.user == 70);
+  CHECK(strcmp(asked.method, "/test.v1.Echo/Say") == 0 && asked.streams == 0);
+  CHECK(same(asked.data, asked.data_size, hi));
+  CHECK(strncmp(asked.peer, "ipv4:127.0.0.1:", 15) == 0 && strcmp(asked.identity, "") == 0);
+  CHECK(asked.time_left_us > 30000000 && asked.time_left_us <= 60000000);
+  const weft_metadata *player = find(asked.headers, asked.headers_count, "x-player");
+  CHECK(player != NULL && same(player->value, player->value_size, "7"));
+
+  const weft_metadata header = {"x-table", "12", 2}, trailer = {"x-cost-bin", "\0\1", 2};
+  weft_reply_options answer = {
+      .size = sizeof answer, .headers = &header, .headers_count = 1, .trailers = &trailer, .trailers_count = 1};
+  const weft_handle request = asked.about;
+  OK(weft_reply(request, "\x0a\x03hi!", 5, &answer));
+  FAILS(weft_reply(request, NULL, 0, NULL), WEFT_BAD_HANDLE, "is closed");
+
+  weft_event reply = next_here(&w);
+  CHECK(reply.type == WEFT_EVENT_REPLY && reply.about == call && reply.user == 7 && reply.code == WEFT_OK);
+  CHECK(same(reply.data, reply.data_size, "\x0a\x03hi!"));
+  const weft_metadata *table = find(reply.headers, reply.headers_count, "x-table");
+  CHECK(table != NULL && same(table->value, table->value_size, "12"));
+  const weft_metadata *cost = find(reply.trailers, reply.trailers_count, "x-cost-bin");
+  CHECK(cost != NULL && cost->value_size == 2 && memcmp(cost->value, "\0\1", 2) == 0);
+  FAILS(weft_cancel(call), WEFT_BAD_HANDLE, "is closed");
+  end_world(&w);
+}
+
+static void a_call_in_json(int workers) {
+  struct world w = make_world(workers, (weft_service_options){.format = WEFT_JSON});
+  weft_call_options json = {.size = sizeof json, .format = WEFT_JSON};
+  FAILS(weft_call(w.peer, "test.v1.Echo/Say", "{}", 2, &json, NULL), WEFT_FAILED_PRECONDITION, "types of test.v1.Echo/Say");
+  FAILS(weft_types_add(w.here, "\xff", 1), WEFT_INVALID_ARGUMENT, "no FileDescriptorSet");
+  FAILS(weft_types_load(w.here, "/nowhere"), WEFT_NOT_FOUND, "/nowhere");
+  OK(weft_types_load(w.here, descriptors));
+  OK(weft_types_load(w.here, descriptors)); /* what is known is skipped */
+  FAILS(weft_call(w.peer, "test.v1.Echo/Say", "{\"texd\": 1}", 11, &json, NULL), WEFT_INVALID_ARGUMENT, "texd");
+  OK(weft_alias(w.here, "echo", "test.v1.Echo"));
+  OK(weft_call(w.peer, "echo.Say", "{\"text\": \"hi\"}", 14, &json, NULL));
+  weft_event asked = next_there(&w);
+  CHECK(asked.type == WEFT_EVENT_REQUEST && strcmp(asked.data, "{\"text\":\"hi\"}") == 0);
+  FAILS(weft_reply(asked.about, "{\"txt\": 1}", 10, NULL), WEFT_INVALID_ARGUMENT, "txt");
+  OK(weft_reply(asked.about, "{\"text\": \"hi!\"}", 15, NULL));
+  weft_event reply = next_here(&w);
+  CHECK(reply.type == WEFT_EVENT_REPLY && reply.code == WEFT_OK && strcmp(reply.data, "{\"text\":\"hi!\"}") == 0);
+  end_world(&w);
+}
+
+static void an_error_comes_as_it_is(int workers) {
+  struct world w = make_world(workers, (weft_service_options){0});
+  OK(weft_call(w.peer, "test.v1.Echo.Say", HI, NULL, NULL));
+  weft_event asked = next_there(&w);
+  FAILS(weft_fail(asked.about, WEFT_OK, "", NULL), WEFT_INVALID_ARGUMENT, "0 is no code of an error");
+  const char details[] = "\x08\x05\x12\x07no room"; /* google.rpc.Status: 5, "no room" */
+  weft_reply_options answer = {.size = sizeof answer, .details = details, .details_size = sizeof details - 1};
+  OK(weft_fail(asked.about, WEFT_NOT_FOUND, "no room", &answer));
+  weft_event reply = next_here(&w);
+  CHECK(reply.code == WEFT_NOT_FOUND && strcmp(reply.text, "no room") == 0 && reply.may_have_run == 1);
+  CHECK(same(reply.details, reply.details_size, details));
+
+  OK(weft_call(w.peer, "test.v1.Echo.Sing", HI, NULL, NULL));
+  reply = next_here(&w);
+  CHECK(reply.code == WEFT_UNIMPLEMENTED);
+  FAILS(weft_call(w.peer, "sing", HI, NULL, NULL), WEFT_INVALID_ARGUMENT, "names no method");
+  FAILS(weft_call(w.peer, NULL, HI, NULL, NULL), WEFT_INVALID_ARGUMENT, "names no method");
+  FAILS(weft_call(w.peer, "test.v1.Echo.Say", "\xff", 1, NULL, NULL), WEFT_INVALID_ARGUMENT, "no message");
+  FAILS(weft_call(w.peer, "test.v1.Echo.Say", NULL, 3, NULL, NULL), WEFT_INVALID_ARGUMENT, "request is NULL");
+  end_world(&w);
+}
+
+static void nobody_waits_any_more(int workers) {
+  struct world w = make_world(workers, (weft_service_options){0});
+  weft_call_options soon = {.size = sizeof soon, .deadline_ms = 50};
+  OK(weft_call(w.peer, "test.v1.Echo.Say", HI, &soon, NULL));
+  weft_event reply = next_here(&w);
+  CHECK(reply.code == WEFT_DEADLINE_EXCEEDED);
+  weft_event asked = next_there(&w);
+  CHECK(asked.type == WEFT_EVENT_REQUEST);
+  const weft_handle late = asked.about;
+  weft_event gone = next_there(&w);
+  CHECK(gone.type == WEFT_EVENT_REQUEST_CANCELLED && gone.about == late);
+  FAILS(weft_reply(late, NULL, 0, NULL), WEFT_BAD_HANDLE, "is closed");
+
+  weft_handle call = 0;
+  OK(weft_call(w.peer, "test.v1.Echo.Say", HI, NULL, &call));
+  asked = next_there(&w);
+  const weft_handle unwanted = asked.about;
+  OK(weft_cancel(call));
+  reply = next_here(&w);
+  CHECK(reply.code == WEFT_CANCELLED && reply.about == call);
+  if (workers == 0) { /* the event is there, and was not polled */
+    int code = WEFT_OK;
+    const double late_by = seconds_now() + 20;
+    while (seconds_now() < late_by) { /* an answer that is on its way is lost with its call */
+      turn(&w, w.there);
+      weft_event next = {.size = sizeof next};
+      OK(weft_poll(w.there, &next));
+      if (next.type == WEFT_EVENT_REQUEST_CANCELLED) break;
+      code = weft_stream_write(unwanted, NULL, 0);
+      CHECK(code != WEFT_BAD_HANDLE);
+    }
+  } else {
+    gone = next_there(&w);
+    CHECK(gone.type == WEFT_EVENT_REQUEST_CANCELLED && gone.about == unwanted);
+  }
+  end_world(&w);
+}
+
+static void a_stream_both_ways(int workers) {
+  struct world w = make_world(workers, (weft_service_options){0});
+  weft_call_options options = {.size = sizeof options, .user = 9, .deadline_ms = -1};
+  weft_handle stream = 0;
+  OK(weft_stream_open(w.peer, "test.v1.Echo.Talk", &options, &stream));
+  OK(weft_stream_write(stream, HI));
+  weft_event asked = next_there(&w);
+  CHECK(asked.type == WEFT_EVENT_REQUEST && asked.streams == 1 && asked.time_left_us == -1);
+  const weft_handle request = asked.about;
+  weft_event heard = next_there(&w);
+  CHECK(heard.type == WEFT_EVENT_STREAM_MESSAGE && heard.about == request && same(heard.data, heard.data_size, hi));
+  OK(weft_stream_write(request, "\x0a\x01" "a", 3));
+  weft_event told = next_here(&w);
+  CHECK(told.type == WEFT_EVENT_STREAM_MESSAGE && told.about == stream && told.user == 9);
+  CHECK(same(told.data, told.data_size, "\x0a\x01" "a"));
+  OK(weft_stream_writes_done(stream));
+  FAILS(weft_stream_write(stream, HI), WEFT_FAILED_PRECONDITION, "after the last message");
+  heard = next_there(&w);
+  CHECK(heard.type == WEFT_EVENT_STREAM_DONE && heard.about == request);
+  OK(weft_stream_write(request, "\x0a\x01" "b", 3));
+  const weft_metadata trailer = {"x-heard", "1", 1};
+  weft_reply_options answer = {.size = sizeof answer, .trailers = &trailer, .trailers_count = 1};
+  OK(weft_fail(request, WEFT_OUT_OF_RANGE, "enough", &answer));
+  told = next_here(&w);
+  CHECK(told.type == WEFT_EVENT_STREAM_MESSAGE && same(told.data, told.data_size, "\x0a\x01" "b"));
+  told = next_here(&w);
+  CHECK(told.type == WEFT_EVENT_STREAM_END && told.about == stream && told.code == WEFT_OUT_OF_RANGE);
+  CHECK(strcmp(told.text, "enough") == 0 && find(told.trailers, told.trailers_count, "x-heard") != NULL);
+  FAILS(weft_stream_write(stream, HI), WEFT_BAD_HANDLE, "is closed");
+
+  /* A single reply to many requests. */
+  OK(weft_stream_open(w.peer, "test.v1.Echo.Join", NULL, &stream));
+  for (int i = 0; i < 3; ++i) OK(weft_stream_write(stream, HI));
+  OK(weft_stream_writes_done(stream));
+  asked = next_there(&w);
+  const weft_handle join = asked.about;
+  for (int i = 0; i < 3; ++i) CHECK(next_there(&w).type == WEFT_EVENT_STREAM_MESSAGE);
+  CHECK(next_there(&w).type == WEFT_EVENT_STREAM_DONE);
+  OK(weft_reply(join, HI, NULL));
+  told = next_here(&w);
+  CHECK(told.type == WEFT_EVENT_STREAM_MESSAGE && same(told.data, told.data_size, hi));
+  told = next_here(&w);
+  CHECK(told.type == WEFT_EVENT_STREAM_END && told.code == WEFT_OK);
+  end_world(&w);
+}
+
+static void streams_are_bounded(int workers) {
+  struct world w = make_world(workers, (weft_service_options){.write_ahead = 4});
+  weft_call_options options = {.size = sizeof options, .deadline_ms = -1, .read_ahead = 2};
+  weft_handle stream = 0;
+  OK(weft_stream_open(w.peer, "test.v1.Echo.Repeat", &options, &stream));
+  OK(weft_stream_write(stream, HI));
+  OK(weft_stream_writes_done(stream));
+  weft_event asked = next_there(&w);
+  const weft_handle request = asked.about;
+  CHECK(next_there(&w).type == WEFT_EVENT_STREAM_MESSAGE);
+  CHECK(next_there(&w).type == WEFT_EVENT_STREAM_DONE);
+  /* Nobody reads: what is between is filled, large messages soon. */
+  enum { large = 100000 };
+  static char message[large];
+  memset(message, 'x', large);
+  memcpy(message, "\x0a\x9c\x8d\x06", 4); /* text = 1, of 99,996 bytes */
+  int written = 0, code;
+  for (double until = seconds_now() + 20; seconds_now() < until;) {
+    code = weft_stream_write(request, message, large);
+    if (code == WEFT_OK) ++written;
+    else CHECK(code == WEFT_RESOURCE_EXHAUSTED);
+    if (workers == 0) turn(&w, w.there);
+    if (written >= 8 && code == WEFT_RESOURCE_EXHAUSTED) break;
+  }
+  CHECK(written >= 8 && written < 1000);
+  int read = 0;
+  weft_event told = next_here(&w);
+  for (; read < written; ++read) {
+    CHECK(told.type == WEFT_EVENT_STREAM_MESSAGE && told.data_size == large);
+    if (read == written - 1) OK(weft_reply(request, NULL, 0, NULL));
+    told = next_here(&w);
+  }
+  CHECK(told.type == WEFT_EVENT_STREAM_END && told.code == WEFT_OK);
+  weft_event writable = next_there(&w);
+  CHECK(writable.type == WEFT_EVENT_STREAM_WRITABLE && writable.about == request);
+  end_world(&w);
+}
+
+static void a_stream_ends_early(int workers) {
+  struct world w = make_world(workers, (weft_service_options){0});
+  weft_handle stream = 0;
+  OK(weft_stream_open(w.peer, "test.v1.Echo.Talk", NULL, &stream));
+  OK(weft_stream_write(stream, HI));
+  weft_event asked = next_there(&w);
+  const weft_handle request = asked.about;
+  CHECK(next_there(&w).type == WEFT_EVENT_STREAM_MESSAGE);
+  OK(weft_cancel(stream));
+  weft_event end = next_here(&w);
+  CHECK(end.type == WEFT_EVENT_STREAM_END && end.code == WEFT_CANCELLED);
+  weft_event gone = next_there(&w);
+  CHECK(gone.type == WEFT_EVENT_REQUEST_CANCELLED && gone.about == request);
+
+  /* Replies that are not wanted. */
+  OK(weft_stream_open(w.peer, "test.v1.Echo.Talk", NULL, &stream));
+  asked = next_there(&w);
+  OK(weft_stream_finish(stream));
+  CHECK(next_there(&w).type == WEFT_EVENT_STREAM_DONE);
+  for (int i = 0; i < 30; ++i) OK(weft_stream_write(asked.about, HI));
+  OK(weft_reply(asked.about, NULL, 0, NULL));
+  end = next_here(&w);
+  CHECK(end.type == WEFT_EVENT_STREAM_END && end.code == WEFT_OK);
+  end_world(&w);
+}
+
+static void what_is_no_json_names_the_field(int workers) {
+  struct world w = make_world(workers, (weft_service_options){0});
+  OK(weft_types_load(w.here, descriptors));
+  weft_call_options json = {.size = sizeof json, .format = WEFT_JSON};
+  weft_handle stream = 0;
+  OK(weft_stream_open(w.peer, "test.v1.Echo.Talk", &json, &stream));
+  weft_event asked = next_there(&w);
+  OK(weft_stream_write(asked.about, "\x0a\x01\xff", 3));
+  weft_event end = next_here(&w);
+  CHECK(end.type == WEFT_EVENT_STREAM_END && end.code == WEFT_INTERNAL);
+  TEXT_HAS(end, "test.v1.EchoReply: text (no UTF-8)");
+  CHECK(next_there(&w).type == WEFT_EVENT_REQUEST_CANCELLED);
+
+  OK(weft_call(w.peer, "test.v1.Echo.Say", "{}", 2, &json, NULL));
+  asked = next_there(&w);
+  OK(weft_reply(asked.about, "\x0a\x01\xff", 3, NULL));
+  weft_event reply = next_here(&w);
+  CHECK(reply.code == WEFT_INTERNAL);
+  TEXT_HAS(reply, "test.v1.EchoReply: text (no UTF-8)");
+  end_world(&w);
+
+  /* The other way round: a request that is none is its caller's fault. */
+  w = make_world(workers, (weft_service_options){.format = WEFT_JSON});
+  OK(weft_call(w.peer, "test.v1.Echo.Say", "\x0a\x01\xff", 3, NULL, NULL));
+  reply = next_here(&w);
+  CHECK(reply.code == WEFT_INVALID_ARGUMENT);
+  TEXT_HAS(reply, "test.v1.EchoRequest: text (no UTF-8)");
+  end_world(&w);
+}
+
+static void sessions_keep_the_order_of_a_key(int workers) {
+  struct world w = make_world(workers, (weft_service_options){0});
+  weft_handle session = 0, mine = 0;
+  weft_service_options options = {.size = sizeof options, .methods = methods, .methods_count = 1};
+  OK(weft_service_create(w.here, "test.v1.Back", &options, &mine));
+  weft_session_options offers = {.size = sizeof offers, .services = &mine, .services_count = 1};
+  OK(weft_session_open(w.peer, &offers, &session));
+  enum { calls = 100 };
+  for (int i = 0; i < calls; ++i) {
+    const char request[] = {0x0a, 1, (char)(' ' + i % 64)};
+    weft_call_options keyed = {.size = sizeof keyed, .key = 42, .user = (uint64_t)i};
+    OK(weft_call(session, "test.v1.Echo.Say", request, sizeof request, &keyed, NULL));
+  }
+  for (int i = 0; i < calls; ++i) {
+    weft_event asked = next_there(&w);
+    CHECK(asked.type == WEFT_EVENT_REQUEST && asked.data[2] == (char)(' ' + i % 64));
+    OK(weft_reply(asked.about, asked.data, asked.data_size, NULL));
+  }
+  for (int i = 0; i < calls; ++i) CHECK(next_here(&w).code == WEFT_OK);
+  int state = -1;
+  OK(weft_session_state(session, &state));
+  CHECK(state == WEFT_SESSION_OPEN);
+
+  /* The server calls back, on behalf of the request. */
+  OK(weft_call(session, "test.v1.Echo.Say", HI, NULL, NULL));
+  weft_event asked = next_there(&w);
+  const weft_handle request = asked.about;
+  OK(weft_call(request, "test.v1.Back.Say", HI, NULL, NULL));
+  weft_event back = next_here(&w);
+  CHECK(back.type == WEFT_EVENT_REQUEST && back.service == mine && same(back.data, back.data_size, hi));
+  OK(weft_reply(back.about, "\x0a\x02ho", 4, NULL));
+  weft_event answer = next_there(&w);
+  CHECK(answer.type == WEFT_EVENT_REPLY && answer.code == WEFT_OK && same(answer.data, answer.data_size, "\x0a\x02ho"));
+  OK(weft_reply(request, NULL, 0, NULL));
+  CHECK(next_here(&w).code == WEFT_OK);
+
+  FAILS(weft_close(mine), WEFT_FAILED_PRECONDITION, "is offered");
+  OK(weft_close(session));
+  OK(weft_close(mine));
+  FAILS(weft_session_state(session, &state), WEFT_BAD_HANDLE, "is closed");
+  end_world(&w);
+}
+
+static void a_lane_without_gaps_stops(int workers) {
+  struct world w = make_world(workers, (weft_service_options){.exclusive = 1});
+  weft_handle session = 0;
+  OK(weft_session_open(w.peer, NULL, &session));
+  weft_call_options first = {.size = sizeof first, .key = 1, .gapless = 1, .deadline_ms = 50};
+  weft_call_options second = first;
+  second.deadline_ms = 0;
+  weft_handle blocker = 0;
+  OK(weft_call(w.peer, "test.v1.Echo.Say", HI, NULL, &blocker)); /* the service is busy with it */
+  weft_event asked = next_there(&w);
+  const weft_handle busy = asked.about;
+  OK(weft_call(session, "test.v1.Echo.Say", HI, &first, NULL));
+  OK(weft_call(session, "test.v1.Echo.Say", HI, &second, NULL));
+  weft_event end = next_here(&w);
+  CHECK(end.code == WEFT_DEADLINE_EXCEEDED);
+  end = next_here(&w);
+  CHECK(end.code == WEFT_ABORTED && end.may_have_run == 0);
+  OK(weft_reply(busy, NULL, 0, NULL));
+  CHECK(next_here(&w).about == blocker);
+  OK(weft_session_resume(session, 1));
+  OK(weft_call(session, "test.v1.Echo.Say", HI, &second, NULL));
+  asked = next_there(&w);
+  while (asked.type == WEFT_EVENT_REQUEST_CANCELLED) asked = next_there(&w);
+  OK(weft_reply(asked.about, NULL, 0, NULL));
+  CHECK(next_here(&w).code == WEFT_OK);
+  end_world(&w);
+}
+
+static void routes_and_aliases(int workers) {
+  struct world w = {.workers = workers};
+  w.here = make_runtime(workers);
+  weft_service_options options = {.size = sizeof options, .methods = methods, .methods_count = COUNT(methods)};
+  OK(weft_service_create(w.here, "test.v1.Echo", &options, &w.service));
+  FAILS(weft_call(w.here, "test.v1.Echo.Say", HI, NULL, NULL), WEFT_NOT_FOUND, "no route for test.v1.Echo; there are none");
+  OK(weft_route(w.here, "test.v1.Echo", w.service));
+  OK(weft_alias(w.here, "echo", "test.v1.Echo"));
+  FAILS(weft_alias(w.here, "e cho", "test.v1.Echo"), WEFT_INVALID_ARGUMENT, "e cho");
+  FAILS(weft_route(w.here, "", w.service), WEFT_INVALID_ARGUMENT, "no service's full name");
+  FAILS(weft_route(w.here, "test.v1.Echo", w.here), WEFT_BAD_HANDLE, "is a runtime");
+  OK(weft_call(w.here, "echo.Say", HI, NULL, NULL));
+  weft_event asked = next_here(&w);
+  CHECK(asked.type == WEFT_EVENT_REQUEST && strcmp(asked.peer, "local") == 0);
+  OK(weft_reply(asked.about, asked.data, asked.data_size, NULL));
+  weft_event reply = next_here(&w);
+  CHECK(reply.type == WEFT_EVENT_REPLY && reply.code == WEFT_OK && same(reply.data, reply.data_size, hi));
+
+  weft_handle stream = 0;
+  OK(weft_stream_open(w.here, "echo.Talk", NULL, &stream));
+  OK(weft_stream_write(stream, HI));
+  asked = next_here(&w);
+  const weft_handle request = asked.about;
+  CHECK(asked.type == WEFT_EVENT_REQUEST && asked.streams == 1);
+  weft_event heard = next_here(&w);
+  CHECK(heard.type == WEFT_EVENT_STREAM_MESSAGE && heard.about == request);
+  OK(weft_reply(request, NULL, 0, NULL));
+  CHECK(next_here(&w).type == WEFT_EVENT_STREAM_END);
+
+  /* Those on behalf of a request end with it. */
+  weft_handle outer = 0;
+  OK(weft_call(w.here, "echo.Say", HI, NULL, &outer));
+  asked = next_here(&w);
+  weft_call_options behalf = {.size = sizeof behalf, .request = asked.about};
+  weft_handle inner = 0;
+  OK(weft_call(w.here, "echo.Say", HI, &behalf, &inner));
+  CHECK(next_here(&w).type == WEFT_EVENT_REQUEST);
+  OK(weft_cancel(outer));
+  int cancelled = 0, ended = 0;
+  for (int i = 0; i < 4; ++i) { /* two requests and two calls, in whichever order */
+    weft_event event = next_here(&w);
+    if (event.type == WEFT_EVENT_REQUEST_CANCELLED) ++cancelled;
+    if (event.type == WEFT_EVENT_REPLY && event.code == WEFT_CANCELLED) ++ended;
+  }
+  CHECK(cancelled == 2 && ended == 2);
+  OK(weft_close(w.service));
+  OK(weft_call(w.here, "echo.Say", HI, NULL, NULL));
+  CHECK(next_here(&w).code == WEFT_UNAVAILABLE);
+  OK(weft_runtime_destroy(w.here));
+}
+
+static void tls_both_ways(int workers) {
+  char ca[256], certificate[256], key[256], client[256], client_key[256];
+  snprintf(ca, sizeof ca, "%s/ca.pem", certificates);
+  snprintf(certificate, sizeof certificate, "%s/server.pem", certificates);
+  snprintf(key, sizeof key, "%s/server.key", certificates);
+  snprintf(client, sizeof client, "%s/client.pem", certificates);
+  snprintf(client_key, sizeof client_key, "%s/client.key", certificates);
+  struct world w = {.workers = workers};
+  w.there = make_runtime(workers);
+  weft_service_options options = {.size = sizeof options, .methods = methods, .methods_count = 1};
+  OK(weft_service_create(w.there, "test.v1.Echo", &options, &w.service));
+  weft_server_options served = {.size = sizeof served,
+                                .services = &w.service,
+                                .services_count = 1,
+                                .tls_certificate = "/nowhere.pem",
+                                .tls_key = key,
+                                .tls_client_authorities = ca};
+  FAILS(weft_server_start(w.there, &served, &w.server), WEFT_INVALID_ARGUMENT, "/nowhere.pem");
+  served.tls_certificate = certificate;
+  OK(weft_server_start(w.there, &served, &w.server));
+  FAILS(weft_server_start(w.there, &served, &w.server), WEFT_FAILED_PRECONDITION, "has or had a server");
+  int port = 0;
+  OK(weft_server_port(w.server, 0, &port));
+  FAILS(weft_server_port(w.server, 1, &port), WEFT_OUT_OF_RANGE, "has 1 addresses");
+  char address[64];
+  snprintf(address, sizeof address, "localhost:%d", port);
+  w.here = make_runtime(workers);
+  weft_peer_options peer = {.size = sizeof peer, .tls = 1, .tls_authorities = "/nowhere.pem"};
+  FAILS(weft_peer_open(w.here, address, &peer, &w.peer), WEFT_INVALID_ARGUMENT, "/nowhere.pem");
+  peer.tls_authorities = ca;
+  peer.tls_certificate = client;
+  peer.tls_key = client_key;
+  OK(weft_peer_open(w.here, address, &peer, &w.peer));
+  OK(weft_call(w.peer, "test.v1.Echo.Say", HI, NULL, NULL));
+  weft_event asked = next_there(&w);
+  CHECK(strcmp(asked.identity, "spiffe://test/client") == 0);
+  OK(weft_reply(asked.about, NULL, 0, NULL));
+  CHECK(next_here(&w).code == WEFT_OK);
+  OK(weft_server_stop(w.server, 0));
+  end_world(&w);
+}
+
+/* A server in C++, with reflection. */
+static void a_server_of_another_kind(int workers) {
+  struct world w = {.workers = workers};
+  w.here = make_runtime(workers);
+  OK(weft_peer_open(w.here, echo_address, NULL, &w.peer));
+  weft_call_options json = {.size = sizeof json, .format = WEFT_JSON, .wait_for_ready = 1};
+  FAILS(weft_call(w.peer, "test.v1.Echo.Say", "{}", 2, &json, NULL), WEFT_FAILED_PRECONDITION, "not known");
+  OK(weft_types_ask(w.peer, "test.v1.Nobody", &json, NULL));
+  CHECK(next_here(&w).code == WEFT_NOT_FOUND);
+  weft_handle asking = 0;
+  OK(weft_types_ask(w.peer, "test.v1.Echo", NULL, &asking));
+  weft_event known = next_here(&w);
+  CHECK(known.type == WEFT_EVENT_REPLY && known.about == asking && known.code == WEFT_OK);
+  OK(weft_call(w.peer, "test.v1.Echo.Say", "{\"text\":\"hi\"}", 13, &json, NULL));
+  weft_event reply = next_here(&w);
+  CHECK(reply.code == WEFT_OK && strstr(reply.data, "\"text\":\"hi\"") != NULL);
+
+  /* Headers of a stream, before its first message. */
+  const weft_metadata sent[] = {{"x-header", "early", 5}, {"x-trailer-bin", "late", 4}, {"x-at-once", "1", 1}};
+  weft_call_options options = json;
+  options.metadata = sent;
+  options.metadata_count = COUNT(sent);
+  weft_handle stream = 0;
+  OK(weft_stream_open(w.peer, "test.v1.Echo.Talk", &options, &stream));
+  weft_event headers = next_here(&w);
+  CHECK(headers.type == WEFT_EVENT_STREAM_HEADERS && headers.about == stream);
+  const weft_metadata *early = find(headers.headers, headers.headers_count, "x-header");
+  CHECK(early != NULL && same(early->value, early->value_size, "early"));
+  OK(weft_stream_write(stream, "{\"text\":\"a\"}", 12));
+  CHECK(next_here(&w).type == WEFT_EVENT_STREAM_MESSAGE);
+  FAILS(weft_stream_write(stream, "{\"texd\":1}", 10), WEFT_INVALID_ARGUMENT, "texd");
+  OK(weft_stream_write(stream, "{\"text\":\"bye\"}", 14));
+  weft_event end = next_here(&w);
+  if (end.type == WEFT_EVENT_STREAM_MESSAGE) end = next_here(&w);
+  CHECK(end.type == WEFT_EVENT_STREAM_END && end.code == WEFT_OK);
+  CHECK(find(end.trailers, end.trailers_count, "x-trailer-bin") != NULL);
+
+  OK(weft_stream_open(w.peer, "test.v1.Echo.Repeat", &json, &stream));
+  OK(weft_stream_write(stream, "{\"text\":\"malformed\",\"times\":3}", 30));
+  OK(weft_stream_writes_done(stream));
+  end = next_here(&w);
+  CHECK(end.type == WEFT_EVENT_STREAM_END && end.code == WEFT_INTERNAL);
+  TEXT_HAS(end, "text (no UTF-8)");
+  OK(weft_runtime_destroy(w.here));
+}
+
+static void misuse_is_an_error(int workers) {
+  struct world w = make_world(workers, (weft_service_options){0});
+  weft_event event = {.size = sizeof event};
+  int number = 0;
+  weft_handle made = 0;
+  const weft_handle bad[] = {0, 1, UINT64_MAX, w.service + 16000};
+  for (size_t i = 0; i < COUNT(bad); ++i) {
+    const weft_handle h = bad[i];
+#define BAD(call) FAILS(call, WEFT_BAD_HANDLE, "is closed, or never was one")
+    BAD(weft_runtime_destroy(h));
+    BAD(weft_pump(h, 0, 0, NULL));
+    BAD(weft_wake_fd(h, &number));
+    BAD(weft_alias(h, "a", "b"));
+    BAD(weft_route(h, "a.B", h));
+    BAD(weft_types_add(h, "", 0));
+    BAD(weft_types_load(h, "x"));
+    BAD(weft_close(h));
+    BAD(weft_poll(h, &event));
+    BAD(weft_peer_open(h, "127.0.0.1:1", NULL, &made));
+    BAD(weft_types_ask(h, "a.B", NULL, NULL));
+    BAD(weft_session_open(h, NULL, &made));
+    BAD(weft_session_state(h, &number));
+    BAD(weft_session_resume(h, 1));
+    BAD(weft_call(h, "a.B/C", NULL, 0, NULL, NULL));
+    BAD(weft_cancel(h));
+    BAD(weft_stream_open(h, "a.B/C", NULL, &made));
+    BAD(weft_stream_write(h, NULL, 0));
+    BAD(weft_stream_writes_done(h));
+    BAD(weft_stream_finish(h));
+    BAD(weft_service_create(h, "a.B", NULL, &made));
+    BAD(weft_reply(h, NULL, 0, NULL));
+    BAD(weft_fail(h, WEFT_ABORTED, "x", NULL));
+    BAD(weft_server_start(h, NULL, &made));
+    BAD(weft_server_port(h, 0, &number));
+    BAD(weft_server_stop(h, 0));
+#undef BAD
+  }
+  FAILS(weft_pump(w.peer, 0, 0, NULL), WEFT_BAD_HANDLE, "is a peer");
+  FAILS(weft_cancel(w.service), WEFT_BAD_HANDLE, "is a service");
+  FAILS(weft_call(w.server, "a.B/C", NULL, 0, NULL, NULL), WEFT_BAD_HANDLE, "is a server");
+  FAILS(weft_close(w.here), WEFT_FAILED_PRECONDITION, "a runtime is not closed");
+  FAILS(weft_close(w.service), WEFT_FAILED_PRECONDITION, "is offered");
+  FAILS(weft_peer_open(w.here, "nowhere", NULL, &made), WEFT_INVALID_ARGUMENT, "no address");
+  FAILS(weft_peer_open(w.here, "203.0.113.1:1", NULL, &made), WEFT_INVALID_ARGUMENT, "plain text");
+  FAILS(weft_peer_open(w.here, NULL, NULL, &made), WEFT_INVALID_ARGUMENT, "is NULL");
+  FAILS(weft_service_create(w.here, "a.B", NULL, &made), WEFT_FAILED_PRECONDITION, "the types of a.B are not known");
+  FAILS(weft_poll(w.here, NULL), WEFT_INVALID_ARGUMENT, "is NULL");
+  if (workers != 0) FAILS(weft_pump(w.here, 0, 0, NULL), WEFT_FAILED_PRECONDITION, "has workers");
+  const weft_metadata bad_key = {"grpc-x", "", 0}, no_key = {NULL, "", 0};
+  weft_call_options options = {.size = sizeof options, .metadata = &bad_key, .metadata_count = 1};
+  FAILS(weft_call(w.peer, "a.B/C", NULL, 0, &options, NULL), WEFT_INVALID_ARGUMENT, "grpc-x");
+  options.metadata = &no_key;
+  FAILS(weft_call(w.peer, "a.B/C", NULL, 0, &options, NULL), WEFT_INVALID_ARGUMENT, "a key of metadata");
+  options.metadata_count = 0;
+  options.request = w.peer;
+  FAILS(weft_call(w.peer, "a.B/C", NULL, 0, &options, NULL), WEFT_BAD_HANDLE, "is a peer");
+  const weft_handle here = w.here, peer = w.peer;
+  end_world(&w);
+  FAILS(weft_runtime_destroy(here), WEFT_BAD_HANDLE, "is closed");
+  FAILS(weft_call(peer, "a.B/C", NULL, 0, NULL, NULL), WEFT_BAD_HANDLE, "is closed");
+  FAILS(weft_poll(here, &event), WEFT_BAD_HANDLE, "is closed");
+}
+
+static void structs_have_versions(int workers) {
+  weft_handle runtime = 0;
+  weft_runtime_options unset = {.workers = workers};
+  FAILS(weft_runtime_create(&unset, &runtime), WEFT_INVALID_ARGUMENT, "weft_runtime_options.size is 0");
+  struct {
+    weft_runtime_options known;
+    uint64_t later;
+  } newer = {{.size = sizeof newer, .workers = workers, .log = WEFT_LOG_NONE}, 0};
+  OK(weft_runtime_create(&newer.known, &runtime));
+  OK(weft_runtime_destroy(runtime));
+  newer.later = 1;
+  FAILS(weft_runtime_create(&newer.known, &runtime), WEFT_INVALID_ARGUMENT, "does not have");
+  /* Only a size: what a program has that was built when there was no member yet. */
+  size_t oldest = sizeof oldest;
+  OK(weft_runtime_create((const weft_runtime_options *)(const void *)&oldest, &runtime));
+  struct {
+    size_t size;
+    int32_t type;
+    uint32_t canary;
+  } early = {.size = sizeof(size_t) + sizeof(int32_t), .canary = 77};
+  OK(weft_poll(runtime, (weft_event *)(void *)&early));
+  CHECK(early.type == WEFT_EVENT_NONE && early.canary == 77);
+  OK(weft_runtime_destroy(runtime));
+  weft_runtime_options wrong = {.size = sizeof wrong, .workers = -1};
+  FAILS(weft_runtime_create(&wrong, &runtime), WEFT_INVALID_ARGUMENT, "out of range");
+  FAILS(weft_runtime_create(NULL, NULL), WEFT_INVALID_ARGUMENT, "runtime is NULL");
+  CHECK(strcmp(weft_code_name(WEFT_DEADLINE_EXCEEDED), "DEADLINE_EXCEEDED") == 0);
+  CHECK(strcmp(weft_code_name(WEFT_BAD_HANDLE), "BAD_HANDLE") == 0 && strcmp(weft_code_name(-3), "UNKNOWN") == 0);
+  CHECK(strcmp(weft_version(), "0.1.0") == 0);
+}
+
+static void the_log_comes_as_events(int workers) {
+  struct world w = {.workers = workers};
+  weft_runtime_options options = {.size = sizeof options, .workers = workers, .log = WEFT_LOG_EVENTS};
+  OK(weft_runtime_create(&options, &w.here));
+  OK(weft_server_start(w.here, NULL, &w.server));
+  weft_event line = next_here(&w);
+  CHECK(line.type == WEFT_EVENT_LOG && line.code == 0);
+  TEXT_HAS(line, "serving on 127.0.0.1:0");
+  OK(weft_runtime_destroy(w.here));
+}
+
+static void a_pump_reports(int workers) {
+  if (workers != 0) return;
+  struct world w = make_world(0, (weft_service_options){0});
+  weft_call_options options = {.size = sizeof options, .deadline_ms = 60000};
+  OK(weft_call(w.here, "a.B/C", NULL, 0, NULL, NULL) == WEFT_NOT_FOUND ? WEFT_OK : WEFT_UNKNOWN);
+  OK(weft_call(w.peer, "test.v1.Echo.Say", HI, &options, NULL));
+  weft_event asked = next_there(&w);
+  weft_pump_report report = {.size = sizeof report};
+  OK(weft_pump(w.there, 1000, 0, &report));
+  CHECK(report.next_timer_us > 0);
+  OK(weft_reply(asked.about, NULL, 0, NULL));
+  CHECK(next_here(&w).code == WEFT_OK);
+  end_world(&w);
+}
+
+static void the_end_takes_all_with_it(int workers) {
+  for (int i = 0; i < 5; ++i) {
+    struct world w = make_world(workers, (weft_service_options){0});
+    weft_handle session = 0, stream = 0, local = 0;
+    OK(weft_session_open(w.peer, NULL, &session));
+    weft_service_options options = {.size = sizeof options, .methods = methods, .methods_count = COUNT(methods)};
+    OK(weft_service_create(w.here, "test.v1.Echo", &options, &local));
+    weft_call_options endless = {.size = sizeof endless, .deadline_ms = -1}, one_way = {.size = sizeof one_way, .one_way = 1};
+    for (int k = 0; k < 20; ++k) {
+      OK(weft_call(w.peer, "test.v1.Echo.Say", HI, &endless, NULL));
+      OK(weft_call(session, "test.v1.Echo.Say", HI, &endless, NULL));
+      OK(weft_call(local, "test.v1.Echo.Say", HI, &endless, NULL));
+      OK(weft_call(w.peer, "test.v1.Echo.Say", HI, &one_way, NULL));
+      OK(weft_stream_open(k % 2 == 0 ? w.peer : local, "test.v1.Echo.Talk", &endless, &stream));
+      OK(weft_stream_write(stream, HI));
+    }
+    for (int k = 0; k < i * 10; ++k) {
+      next_there(&w);
+      next_here(&w);
+    }
+    if (i % 2 == 0) {
+      OK(weft_runtime_destroy(w.there));
+      OK(weft_runtime_destroy(w.here));
+    } else {
+      end_world(&w);
+    }
+  }
+}
+
+#define CASE(name) {#name, name}
+static const struct {
+  const char *name;
+  void (*run)(int workers);
+} cases[] = {
+    CASE(a_call_in_bytes),
+    CASE(a_call_in_json),
+    CASE(an_error_comes_as_it_is),
+    CASE(nobody_waits_any_more),
+    CASE(a_stream_both_ways),
+    CASE(streams_are_bounded),
+    CASE(a_stream_ends_early),
+    CASE(what_is_no_json_names_the_field),
+    CASE(sessions_keep_the_order_of_a_key),
+    CASE(a_lane_without_gaps_stops),
+    CASE(routes_and_aliases),
+    CASE(tls_both_ways),
+    CASE(a_server_of_another_kind),
+    CASE(misuse_is_an_error),
+    CASE(structs_have_versions),
+    CASE(the_log_comes_as_events),
+    CASE(a_pump_reports),
+    CASE(the_end_takes_all_with_it),
+};
+
+int main(int argc, char **argv) {
+  if (argc < 4 || argc > 5) {
+    fprintf(stderr, "usage: c_interface DESCRIPTORS CERTIFICATES ECHO_ADDRESS [CASE]\n");
+    return argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : 2;
+  }
+  descriptors = argv[1];
+  certificates = argv[2];
+  echo_address = argv[3];
+  int ran = 0;
+  for (size_t i = 0; i < COUNT(cases); ++i) {
+    if (argc == 5 && strcmp(argv[4], cases[i].name) != 0) continue;
+    for (int workers = 0; workers <= 1; ++workers) {
+      printf("%s, %s\n", cases[i].name, workers == 0 ? "pumped" : "with a thread");
+      fflush(stdout);
+      cases[i].run(workers);
+      ++ran;
+    }
+  }
+  if (ran == 0) fprintf(stderr, "c_interface: no case \"%s\"\n", argv[4]);
+  return ran == 0;
+}

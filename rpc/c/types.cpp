@@ -60,7 +60,7 @@ std::string malformed_field(const Descriptor& type, std::string_view bytes) {
     google::protobuf::Empty inner;
     if (!inner.ParseFromString(content)) return field->name();
     if (auto below = malformed_field(*field->message_type(), content); !below.empty()) {
-      return field->name() + "." + below;
+      return std::string{field->name()}.append(".").append(below);
     }
   }
   return {};
@@ -80,7 +80,7 @@ std::string unwritable_field(const Message& message) {
       if (weft::to_json(inner).ok()) continue;
       const auto name = field->name() + (field->is_repeated() ? "[" + std::to_string(i) + "]" : "");
       const auto below = unwritable_field(inner);
-      return below.empty() ? name : name + "." + below;
+      return below.empty() ? name : std::string{name}.append(".").append(below);
     }
   }
   return {};

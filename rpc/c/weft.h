@@ -34,6 +34,7 @@
 #ifndef WEFT_H
 #define WEFT_H
 
+/* NOLINTBEGIN(modernize-*): it is C. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -364,4 +365,5 @@ WEFT_API int weft_server_stop(weft_handle server, int64_t grace_ms);
 }
 #endif
 
+/* NOLINTEND(modernize-*) */
 #endif /* WEFT_H */

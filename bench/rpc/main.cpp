@@ -15,6 +15,9 @@ constexpr suite suites[] = {
     {"unary", weft::bench::run_unary, "what does a unary call cost, beside a raw completion queue?"},
     {"session", weft::bench::run_session, "what does a call over a session cost, beside unary calls and bare streams?"},
     {"in_flight", weft::bench::run_in_flight, "do 10,000 calls in flight disturb a ticker on the same strand?"},
+    {"order", weft::bench::run_order,
+     "which calls of a player are overtaken, over sessions, pools and lanes by method?"},
+    {"large", weft::bench::run_large, "what do small calls wait beside large ones on the same session?"},
     {"flood", weft::bench::run_flood, "what does a service wait beside one that gets ten times its load?"},
 };
 

@@ -295,8 +295,6 @@ row row_of(std::string name, bool peer, int concurrency, const std::vector<run_r
   return r;
 }
 
-namespace {
-
 std::string json_string(std::string_view text) {
   std::ostringstream out;
   out << '"';
@@ -309,6 +307,8 @@ std::string json_string(std::string_view text) {
   out << '"';
   return std::move(out).str();
 }
+
+namespace {
 
 void write_json(std::ostream& out, const row& r) {
   out << R"({"name":)" << json_string(r.name) << R"(,"peer":)" << (r.peer ? "true" : "false") << R"(,"concurrency":)"

@@ -184,6 +184,8 @@ struct report {
   std::map<std::string, std::string> versions;
   std::vector<row> rows;
 };
+/// As JSON writes it, in quotes.
+std::string json_string(std::string_view text);
 /// A void row has its error and no figures.
 void write_json(std::ostream& out, const report& report);
 /// One line a row; `base` names the contestant whose ratio the last column shows.

@@ -15,6 +15,12 @@ int run_session(std::span<char* const> arguments);
 /// Do 10,000 calls in flight from one thread keep a ticker on the same strand from its time? (R1)
 int run_in_flight(std::span<char* const> arguments);
 
+/// Which calls of a player are overtaken by later ones? (R10)
+int run_order(std::span<char* const> arguments);
+
+/// What do small calls wait beside large ones on the same session?
+int run_large(std::span<char* const> arguments);
+
 /// What do calls of one service wait while another gets ten times the load it can take? (R14)
 int run_flood(std::span<char* const> arguments);
 

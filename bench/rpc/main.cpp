@@ -22,7 +22,8 @@ constexpr suite suites[] = {
 };
 
 void print_usage(std::ostream& out) {
-  out << "usage: weft-bench [SUITE [FLAGS]]\n\nWithout a suite all run. weft-bench SUITE --help tells its flags.\n\n";
+  out << "usage: weft-bench [SUITE [FLAGS]]\n\nWithout a suite all run. weft-bench SUITE --help tells its flags, "
+         "--list their names and questions.\n\n";
   for (const auto& s : suites) out << "  " << s.name << ": " << s.question << "\n";
 }
 
@@ -32,6 +33,10 @@ int main(int argc, char** argv) {
   const std::span<char* const> arguments{argv + 1, static_cast<std::size_t>(argc > 0 ? argc - 1 : 0)};
   if (!arguments.empty() && std::string_view{arguments[0]} == "--help") {
     print_usage(std::cout);
+    return 0;
+  }
+  if (!arguments.empty() && std::string_view{arguments[0]} == "--list") {
+    for (const auto& s : suites) std::cout << s.name << '\t' << s.question << '\n';
     return 0;
   }
   const bool all = arguments.empty() || arguments[0][0] == '-';

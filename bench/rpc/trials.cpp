@@ -56,7 +56,7 @@ settings parse(const trial_suite& suite, std::span<char* const> arguments) {
   settings s;
   const auto has = [&](std::string_view flag) { return std::ranges::find(arguments, flag) != arguments.end(); };
   const bool quick = has("--quick");
-  s.trial = {.seconds = quick ? std::min(suite.seconds, 0.3) : suite.seconds,
+  s.trial = {.seconds = quick ? suite.quick_seconds : suite.seconds,
              .calls = quick && suite.quick_calls != 0 ? suite.quick_calls : suite.calls};
   if (quick) s.rounds = 1;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -178,14 +178,15 @@ int run_all(const trial_suite& suite, const settings& s) {
   interleave(taking_part.size(), rounds, [&](std::size_t i) {
     const auto& t = suite.all[taking_part[i]];
     if (!errors[i].empty()) return;
-    std::cerr << t.name << ", " << t.concurrency << ": ";
+    const auto title = t.name + ", " + std::to_string(t.concurrency) + ": ";
     try {
       const auto& f = results[i].emplace_back(figures_of(suite, taking_part[i], s));
+      std::cerr << title;
       for (const auto& [name, value] : f) std::cerr << name << ' ' << value << "  ";
       std::cerr << '\n';
     } catch (const std::exception& error) {
       errors[i] = error.what();
-      std::cerr << "VOID: " << error.what() << '\n';
+      std::cerr << title << "VOID: " << error.what() << '\n';
     }
   });
   std::vector<trial_row> rows;

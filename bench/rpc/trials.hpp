@@ -45,6 +45,7 @@ struct trial_suite {
   std::string_view figure;  ///< The one by which rows of equal concurrency are compared with the first of them.
   int rounds = 5;
   double seconds = 1;
+  double quick_seconds = 0.3;
   std::uint64_t calls = 0;        ///< 0: the suite has no --calls.
   std::uint64_t quick_calls = 0;  ///< With --quick.
   /// By name: processes that a trial starts with `child_process{{suite, "--serve", name}}`.

@@ -2,6 +2,7 @@
 
 #include <google/protobuf/stubs/common.h>
 #include <grpcpp/grpcpp.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -11,6 +12,7 @@
 #include <stdexcept>
 #include <utility>
 #include <vector>
+#include <weft/bench/rpc/trials.hpp>
 
 namespace weft::bench {
 namespace {
@@ -198,6 +200,10 @@ int run_suite(const contest& c, const settings& s) {
              .rows = {}};
   std::vector<contestant> taking_part;
   for (const auto& one : c.contestants) {
+    if (one.program != nullptr && access(peer_program(one.program).c_str(), X_OK) != 0) {
+      std::cerr << "weft-bench " << c.suite << ": left out, not built: " << one.name << '\n';
+      continue;
+    }
     const bool wanted = !s.only || taking_part.empty() || one.name.find(*s.only) != std::string_view::npos;
     if (wanted) taking_part.push_back(one);
   }

@@ -28,6 +28,8 @@ struct contestant {
   void (*serve)(parent_link& parent);
   /// Keeps calls outstanding and reports each to a closed_loop. In a process of its own, on the client's core.
   run_result (*call)(const call_setup& setup);
+  /// The program in peers/ that both become; null: none. The contestant is left out where it is not built.
+  const char* program = nullptr;
 };
 
 struct contest {

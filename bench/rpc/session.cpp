@@ -2,6 +2,7 @@
 
 #include <weft/bench/rpc/bare_stream.hpp>
 #include <weft/bench/rpc/contest.hpp>
+#include <weft/bench/rpc/peer_contestants.hpp>
 #include <weft/bench/rpc/raw_contestants.hpp>
 #include <weft/bench/rpc/suites.hpp>
 #include <weft/bench/rpc/weft_unary.hpp>
@@ -33,6 +34,9 @@ const std::array contestants{
     contestant{.name = "weft session", .peer = false, .serve = serve, .call = call_session<0>},
     contestant{
         .name = "weft session, spin 50 us", .peer = false, .serve = serve_spinning<50>, .call = call_session<50>},
+    go_streams,
+    go_batched_stream,
+    tcp_echo,
 };
 constexpr std::array concurrencies{1, 64, 512, 4096};
 constexpr std::array<std::size_t, 1> payloads{32};

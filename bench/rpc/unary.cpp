@@ -5,6 +5,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <weft/bench/rpc/contest.hpp>
+#include <weft/bench/rpc/peer_contestants.hpp>
 #include <weft/bench/rpc/raw_contestants.hpp>
 #include <weft/bench/rpc/suites.hpp>
 #include <weft/bench/rpc/weft_unary.hpp>
@@ -37,6 +38,11 @@ const std::array contestants{
                .peer = false,
                .serve = serve_weft_unary<true, 50>,
                .call = call_weft_unary<true, 50>},
+    callback_api,
+    sync_threads,
+    sync_pool,
+    go_unary,
+    go_stream_workers,
 };
 constexpr std::array concurrencies{1, 64, 512};
 constexpr std::array<std::size_t, 1> payloads{32};

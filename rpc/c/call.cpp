@@ -102,7 +102,10 @@ void pending_call::begin(const unparsed& request) {
 
 void pending_call::give_up(status why) noexcept {
   if (!operation_ || operation_->settled()) return;
+  const auto self = shared_from_this();
+  giving_up_ = true;                    // a call in this process may be back beneath this
   operation_->give_up(std::move(why));  // ends in `completed`
+  operation_.reset();
 }
 
 void pending_call::completed() noexcept {
@@ -135,7 +138,7 @@ void pending_call::end(const status& outcome, std::string reply) {
   }
   plan_.on_behalf_of.reset();
   plan_.to.reset();
-  operation_.reset();
+  if (!giving_up_) operation_.reset();
 }
 
 }  // namespace weft::c

@@ -61,6 +61,7 @@ class pending_call final : public object,
   metadata headers_;
   metadata trailers_;
   bool may_have_run_ = false;
+  bool giving_up_ = false;
 };
 
 }  // namespace weft::c

@@ -61,6 +61,14 @@ bool event_queue::take(weft_event& out) {
   return true;
 }
 
+void event_queue::clear() {
+  std::deque<event> dropped;
+  const std::lock_guard one{taking_};
+  taken_ = {};
+  const std::lock_guard lock{mutex_};
+  dropped.swap(waiting_);
+}
+
 void event_queue::show(const metadata& from, std::vector<weft_metadata>& into) {
   into.clear();
   for (const auto& [key, value] : from) into.push_back({key.c_str(), value.c_str(), value.size()});

@@ -57,6 +57,8 @@ class event_queue {
 
   /// Fills `out`, whose pointers live until the next `take`. False: another thread is here.
   bool take(weft_event& out);
+  /// Drops what waits, and what was taken.
+  void clear();
   /// Readable while something waits.
   int fd() const noexcept { return fd_; }
 

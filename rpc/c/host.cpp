@@ -132,10 +132,16 @@ void host::end() {
       if (under_way_.contains(u)) u->give_up(cancelled("the runtime has ended"));
     }
   });
-  rt_->stop();
-  const std::lock_guard lock{names_mutex_};
-  routes_.clear();
+  // Connections go while something still polls gRPC, which otherwise keeps some of their sockets, and its threads.
+  {
+    const std::lock_guard lock{names_mutex_};
+    routes_.clear();
+  }
   objects.clear();
+  rt_->stop();
+  // Requests that came meanwhile, and what events know, which knows this.
+  std::ignore = handles::all().remove_all(*this);
+  events_.clear();
   rt_.reset();
 }
 

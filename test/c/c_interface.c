@@ -451,7 +451,7 @@ static void tls_both_ways(int workers) {
   OK(weft_server_port(w.server, 0, &port));
   FAILS(weft_server_port(w.server, 1, &port), WEFT_OUT_OF_RANGE, "has 1 addresses");
   char address[64];
-  snprintf(address, sizeof address, "localhost:%d", port);
+  snprintf(address, sizeof address, "127.0.0.1:%d", port);
   w.here = make_runtime(workers);
   weft_peer_options peer = {.size = sizeof peer, .tls = 1, .tls_authorities = "/nowhere.pem"};
   FAILS(weft_peer_open(w.here, address, &peer, &w.peer), WEFT_INVALID_ARGUMENT, "/nowhere.pem");

@@ -67,6 +67,9 @@ class session_lane {
                detail::session_order order, bool guided = false) noexcept
       : to_{std::move(to)}, streams_{std::move(streams)}, order_{order}, guided_{guided} {}
 
+  /// Calls over the same session with this key, for calls back, which `caller_session` gives without one. Not 0.
+  session_lane ordered(std::uint64_t key) const { return {to_, streams_, {.key = key}, guided_}; }
+
   /// The order of a lane without gaps begins anew: whoever calls this knows what did not run. On a worker.
   void resume() const;
 
@@ -119,8 +122,9 @@ class session {
   std::shared_ptr<detail::session_core> core_;
 };
 
-/// In a handler whose call came over a session: calls of the unary methods of services that the caller offers on it. They
-/// fail with UNAVAILABLE once that session is over, and with FAILED_PRECONDITION when the handler's call came in another way.
+/// In a handler whose call came over a session: calls of the unary methods of services that the caller offers on it, in no
+/// order unless `.ordered(key)`. They fail with UNAVAILABLE once that session is over, and with FAILED_PRECONDITION when the
+/// handler's call came in another way.
 session_lane caller_session(const handled_call& call);
 
 }  // namespace weft

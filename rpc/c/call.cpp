@@ -28,7 +28,7 @@ int plan_call(const std::shared_ptr<object>& to, const char* method, const weft_
     plan.to = std::move(*routed);
   } else {
     plan.to = std::dynamic_pointer_cast<target>(to);
-    if (!plan.to || to->what() == kind::stream) return bad_handle(to->handle(), to.get());
+    if (!plan.to || to->what() == kind::stream || to->what() == kind::link) return bad_handle(to->handle(), to.get());
   }
   if (said->format != WEFT_BYTES && said->format != WEFT_JSON) {
     return fail(WEFT_INVALID_ARGUMENT, "weft_call_options.format is neither WEFT_BYTES nor WEFT_JSON");

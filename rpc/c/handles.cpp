@@ -15,6 +15,7 @@ const char* to_string(kind k) noexcept {
     case kind::service: return "service";
     case kind::server: return "server";
     case kind::request: return "request";
+    case kind::link: return "link";
   }
   return "nothing";
 }

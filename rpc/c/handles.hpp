@@ -11,7 +11,7 @@ namespace weft::c {
 
 class host;
 
-enum class kind : std::uint8_t { runtime = 1, peer, session, call, stream, service, server, request };
+enum class kind : std::uint8_t { runtime = 1, peer, session, call, stream, service, server, request, link };
 const char* to_string(kind k) noexcept;
 
 /// What a handle names.

@@ -103,6 +103,12 @@ result<std::shared_ptr<target>> host::route_of(const named_method& m) {
   return not_found("no route for " + std::string{service} + "; there are " + (known.empty() ? "none" : known));
 }
 
+io& host::sockets() {
+  const std::lock_guard lock{names_mutex_};
+  if (!sockets_) sockets_ = std::make_unique<io>();
+  return *sockets_;
+}
+
 result<pump_result> host::pump(duration budget, std::uint32_t /*max_events*/) {
   if (rt_->workers() != 0) return failed_precondition("this runtime has workers: it is not pumped");
   if (pumping_.exchange(true)) return failed_precondition("this runtime is being pumped by another thread");
@@ -139,6 +145,7 @@ void host::end() {
   }
   objects.clear();
   rt_->stop();
+  sockets_.reset();
   // Requests that came meanwhile, and what events know, which knows this.
   std::ignore = handles::all().remove_all(*this);
   events_.clear();

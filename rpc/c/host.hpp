@@ -22,6 +22,7 @@
 #include <weft/rpc/raw_message.hpp>
 #include <weft/rpc/rpc_runtime.hpp>
 #include <weft/runtime/call.hpp>
+#include <weft/runtime/io.hpp>
 
 namespace weft::c {
 
@@ -99,6 +100,9 @@ class host final : public object, public std::enable_shared_from_this<host> {
   /// On the worker.
   std::unordered_set<under_way*>& under_way() noexcept { return under_way_; }
 
+  /// Where links are; made when it is first asked for. Any thread.
+  io& sockets();
+
   result<pump_result> pump(duration budget, std::uint32_t max_events);
 
   /// Everything ends. The runtime's thread, once.
@@ -129,6 +133,7 @@ class host final : public object, public std::enable_shared_from_this<host> {
   std::shared_mutex ending_;
   std::atomic<bool> ended_{false};
   std::unique_ptr<rpc_runtime> rt_;
+  std::unique_ptr<io> sockets_;
 };
 
 /// Runs `f(shared pointer to T)` for the handle of one, whose runtime does not end meanwhile.

@@ -108,14 +108,16 @@ int weft_stream_open(weft_handle to, const char* method, const weft_call_options
 }
 
 int weft_stream_writes_done(weft_handle stream) {
-  return with<weft::c::stream>(stream, [&](const auto& s) {
+  return with<conversation>(stream, [&](const auto& s) {
+    if (s->what() == kind::request) return bad_handle(stream, s.get());
     s->end_writes();
     return static_cast<int>(WEFT_OK);
   });
 }
 
 int weft_stream_finish(weft_handle stream) {
-  return with<weft::c::stream>(stream, [&](const auto& s) {
+  return with<conversation>(stream, [&](const auto& s) {
+    if (s->what() == kind::request) return bad_handle(stream, s.get());
     s->drop_what_comes();
     s->end_writes();
     return static_cast<int>(WEFT_OK);

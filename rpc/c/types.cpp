@@ -151,6 +151,11 @@ const google::protobuf::MethodDescriptor* types::method(std::string_view path) c
   return service != nullptr ? service->FindMethodByName(std::string{name->method}) : nullptr;
 }
 
+const Descriptor* types::message(const std::string& name) const {
+  const std::shared_lock lock{mutex_};
+  return pool_.FindMessageTypeByName(name);
+}
+
 std::vector<const google::protobuf::MethodDescriptor*> types::methods_of(const std::string& service) const {
   const std::shared_lock lock{mutex_};
   std::vector<const google::protobuf::MethodDescriptor*> methods;

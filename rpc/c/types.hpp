@@ -28,6 +28,7 @@ class types {
 
   /// Null when it is not known. `path`: "/package.Service/Method". What is found lives as long as this.
   const google::protobuf::MethodDescriptor* method(std::string_view path) const;
+  const google::protobuf::Descriptor* message(const std::string& name) const;
   std::vector<const google::protobuf::MethodDescriptor*> methods_of(const std::string& service) const;
 
   /// INVALID_ARGUMENT, naming the field.

@@ -166,7 +166,9 @@ typedef enum weft_event_type {
   /* Nobody waits for this request any more: its caller has gone, its time is over, or its service has ended. Its last. */
   WEFT_EVENT_REQUEST_CANCELLED = 8,
   /* A line of weft's log: text; code is 0 for information, 1 for a warning, 2 for an error. */
-  WEFT_EVENT_LOG = 9
+  WEFT_EVENT_LOG = 9,
+  /* A link is connected. */
+  WEFT_EVENT_LINK_OPEN = 10
 } weft_event_type;
 
 typedef struct weft_event {
@@ -289,6 +291,27 @@ WEFT_API int weft_stream_write(weft_handle stream, const void *message, size_t s
 WEFT_API int weft_stream_writes_done(weft_handle stream);
 /* The same, and replies that were not polled are dropped: what is left is to know how it ended. */
 WEFT_API int weft_stream_finish(weft_handle stream);
+
+/* ---- links ---------------------------------------------------------------------------------------------------------- */
+
+typedef struct weft_link_options {
+  size_t size;
+  uint64_t user;
+  const char *sent_type; /* messages are JSON of these types: "lobby.v1.ClientMessage"; NULL: bytes */
+  const char *received_type;
+  uint32_t connect_ms; /* how long connecting may take; 0: 5,000 */
+  uint32_t read_ahead;
+  uint32_t write_ahead; /* both as in weft_call_options */
+} weft_link_options;
+
+/* Connects to a gate as a player does: over TCP, without gRPC, each message behind 4 bytes of its length, big endian. The first
+ * link of a runtime starts a thread for sockets, which runs nothing of yours. A link is a stream: WEFT_EVENT_LINK_OPEN when it is
+ * connected, then weft_stream_write and WEFT_EVENT_STREAM_MESSAGE; weft_stream_writes_done sends what is written and closes it,
+ * weft_cancel closes it at once, and WEFT_EVENT_STREAM_END is its last event: OK, UNAVAILABLE (nobody is there, the
+ * connection broke), DEADLINE_EXCEEDED (connecting took too long), INTERNAL (a message is no received_type; it names the field).
+ * INVALID_ARGUMENT, by the last event: the address is none like "127.0.0.1:7000"; names are not looked up. FAILED_PRECONDITION:
+ * a type is not known. */
+WEFT_API int weft_link_open(weft_handle runtime, const char *address, const weft_link_options *options, weft_handle *link);
 
 /* ---- services ------------------------------------------------------------------------------------------------------- */
 

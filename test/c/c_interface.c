@@ -2,6 +2,10 @@
  * with pumped runtimes and with threads. ECHO_ADDRESS is where test/rpc/echo_program serves. */
 #include "check.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 static const char *descriptors, *certificates, *echo_address;
 
 static const weft_method methods[] = {
@@ -514,6 +518,75 @@ static void a_server_of_another_kind(int workers) {
   OK(weft_runtime_destroy(w.here));
 }
 
+/* A gate that a test plays: accepts one player on a free port. */
+static int gate_listen(char *address, size_t size) {
+  const int gate = socket(AF_INET, SOCK_STREAM, 0);
+  struct sockaddr_in at = {.sin_family = AF_INET};
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof at;
+  CHECK(bind(gate, (struct sockaddr *)&at, sizeof at) == 0 && listen(gate, 1) == 0);
+  CHECK(getsockname(gate, (struct sockaddr *)&at, &length) == 0);
+  snprintf(address, size, "127.0.0.1:%d", ntohs(at.sin_port));
+  return gate;
+}
+
+static void a_link_to_a_gate(int workers) {
+  struct world w = {.workers = workers};
+  w.here = make_runtime(workers);
+  char address[64];
+  const int gate = gate_listen(address, sizeof address);
+  weft_handle link = 0;
+  weft_link_options options = {.size = sizeof options, .user = 3, .sent_type = "test.v1.EchoRequest",
+                               .received_type = "test.v1.EchoReply"};
+  FAILS(weft_link_open(w.here, address, &options, &link), WEFT_FAILED_PRECONDITION, "test.v1.EchoRequest is not known");
+  OK(weft_types_load(w.here, descriptors));
+  OK(weft_link_open(w.here, address, &options, &link));
+  weft_event event = next_here(&w);
+  CHECK(event.type == WEFT_EVENT_LINK_OPEN && event.about == link && event.user == 3);
+  const int player = accept(gate, NULL, NULL);
+  CHECK(player >= 0);
+  OK(weft_stream_write(link, "{\"text\":\"hi\"}", 13));
+  FAILS(weft_stream_write(link, "{\"texd\":1}", 10), WEFT_INVALID_ARGUMENT, "texd");
+  if (workers == 0) OK(weft_pump(w.here, 2000, 0, NULL));
+  char frame[8];
+  size_t got = 0;
+  while (got < sizeof frame) {
+    if (workers == 0) OK(weft_pump(w.here, 2000, 0, NULL));
+    const ssize_t n = recv(player, frame + got, sizeof frame - got, workers == 0 ? MSG_DONTWAIT : 0);
+    CHECK(n != 0);
+    if (n > 0) got += (size_t)n;
+  }
+  CHECK(memcmp(frame, "\0\0\0\4\x0a\2hi", sizeof frame) == 0);
+  CHECK(send(player, "\0\0\0\4\x0a\2ho\0\0\0\3\x0a\1\xff", 15, 0) == 15);
+  event = next_here(&w);
+  CHECK(event.type == WEFT_EVENT_STREAM_MESSAGE && strcmp(event.data, "{\"text\":\"ho\"}") == 0);
+  event = next_here(&w);
+  CHECK(event.type == WEFT_EVENT_STREAM_END && event.code == WEFT_INTERNAL && event.about == link);
+  TEXT_HAS(event, "text (no UTF-8)");
+  close(player);
+
+  /* In bytes; closed by the player, by the gate, and at once. */
+  for (int how = 0; how < 3; ++how) {
+    OK(weft_link_open(w.here, address, NULL, &link));
+    CHECK(next_here(&w).type == WEFT_EVENT_LINK_OPEN);
+    const int other = accept(gate, NULL, NULL);
+    CHECK(other >= 0);
+    if (how == 0) OK(weft_stream_writes_done(link));
+    if (how == 1) close(other);
+    if (how == 2) OK(weft_cancel(link));
+    event = next_here(&w);
+    CHECK(event.type == WEFT_EVENT_STREAM_END && event.code == (how == 2 ? WEFT_CANCELLED : WEFT_OK));
+    if (how != 1) close(other);
+  }
+  close(gate);
+  OK(weft_link_open(w.here, address, NULL, &link));
+  event = next_here(&w);
+  CHECK(event.type == WEFT_EVENT_STREAM_END && event.code == WEFT_UNAVAILABLE);
+  OK(weft_link_open(w.here, "nowhere", NULL, &link));
+  CHECK(next_here(&w).code == WEFT_INVALID_ARGUMENT);
+  OK(weft_runtime_destroy(w.here));
+}
+
 static void misuse_is_an_error(int workers) {
   struct world w = make_world(workers, (weft_service_options){0});
   weft_event event = {.size = sizeof event};
@@ -543,6 +616,7 @@ static void misuse_is_an_error(int workers) {
     BAD(weft_stream_write(h, NULL, 0));
     BAD(weft_stream_writes_done(h));
     BAD(weft_stream_finish(h));
+    BAD(weft_link_open(h, "127.0.0.1:1", NULL, &made));
     BAD(weft_service_create(h, "a.B", NULL, &made));
     BAD(weft_reply(h, NULL, 0, NULL));
     BAD(weft_fail(h, WEFT_ABORTED, "x", NULL));
@@ -681,6 +755,7 @@ static const struct {
     CASE(routes_and_aliases),
     CASE(tls_both_ways),
     CASE(a_server_of_another_kind),
+    CASE(a_link_to_a_gate),
     CASE(misuse_is_an_error),
     CASE(structs_have_versions),
     CASE(the_log_comes_as_events),

@@ -12,6 +12,8 @@ struct suite {
 };
 
 constexpr suite suites[] = {
+    {"local", weft::bench::run_local, "what does a call between two services of one process cost?"},
+    {"memory", weft::bench::run_memory, "what does a suspended player cost in memory?"},
     {"unary", weft::bench::run_unary, "what does a unary call cost, beside a raw completion queue?"},
     {"session", weft::bench::run_session, "what does a call over a session cost, beside unary calls and bare streams?"},
     {"in_flight", weft::bench::run_in_flight, "do 10,000 calls in flight disturb a ticker on the same strand?"},

@@ -21,6 +21,12 @@ int run_order(std::span<char* const> arguments);
 /// What do small calls wait beside large ones on the same session?
 int run_large(std::span<char* const> arguments);
 
+/// What does a call between two services of one process cost?
+int run_local(std::span<char* const> arguments);
+
+/// What does a suspended player cost in memory?
+int run_memory(std::span<char* const> arguments);
+
 /// What do calls of one service wait while another gets ten times the load it can take? (R14)
 int run_flood(std::span<char* const> arguments);
 

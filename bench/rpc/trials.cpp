@@ -108,7 +108,7 @@ figures figures_of(const trial_suite& suite, std::size_t index, const settings& 
                        suite.calls != 0 ? std::to_string(s.trial.calls) : "--quick"}};
   figures f;
   for (;;) {
-    const auto line = child.read_line(600s);
+    const auto line = child.read_line(180s);
     if (line == "end") break;
     if (line.starts_with("error ")) throw std::runtime_error{line.substr(6)};
     const auto space = line.find(' ');

@@ -19,6 +19,9 @@ constexpr suite suites[] = {
     {"in_flight", weft::bench::run_in_flight, "do 10,000 calls in flight disturb a ticker on the same strand?"},
     {"order", weft::bench::run_order,
      "which calls of a player are overtaken, over sessions, pools and lanes by method?"},
+    {"pool", weft::bench::run_pool, "what does a pool of connections bring, and what does it do to order?"},
+    {"locks", weft::bench::run_locks, "one routine or a lock?"},
+    {"idle", weft::bench::run_idle, "what does a server cost that nobody calls?"},
     {"large", weft::bench::run_large, "what do small calls wait beside large ones on the same session?"},
     {"flood", weft::bench::run_flood, "what does a service wait beside one that gets ten times its load?"},
 };

@@ -27,6 +27,15 @@ int run_local(std::span<char* const> arguments);
 /// What does a suspended player cost in memory?
 int run_memory(std::span<char* const> arguments);
 
+/// What does a pool of connections bring, and what does it do to order? (R11)
+int run_pool(std::span<char* const> arguments);
+
+/// One routine or a lock? (R16)
+int run_locks(std::span<char* const> arguments);
+
+/// What does a server cost that nobody calls? (R26)
+int run_idle(std::span<char* const> arguments);
+
 /// What do calls of one service wait while another gets ten times the load it can take? (R14)
 int run_flood(std::span<char* const> arguments);
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Do the tests notice? Applies each change of mutations.txt to a copy of the sources, builds the one test file that has to
-# notice, and expects it to fail. `./dev mutate [ROW...]`: only these rows.
+# notice, and expects it to fail. `./dev mutate [ROW...]`: only these rows. The test "fuzz/session" is the fuzzer, which gets a
+# minute, and no inputs to begin with.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly root=$PWD copy=$PWD/build/mutants patience=60
+readonly root=$PWD copy=$PWD/build/mutants patience=60  # seconds for a test
 readonly src=$copy/src build=$copy/build
 
 trim() { local s=$1; s=${s#"${s%%[![:space:]]*}"}; printf '%s' "${s%"${s##*[![:space:]]}"}"; }
@@ -18,12 +19,28 @@ fresh_sources() {
   done
 }
 
+# build <where> <target> <option of cmake...>
+build() {
+  local where=$1 target=$2
+  shift 2
+  { cmake -S "$src" -B "$where" -DWEFT_BUILD_BENCH=OFF -DWEFT_WERROR=OFF "$@" && cmake --build "$where" --target "$target"; } > "$copy/log" 2>&1 ||
+    { echo "mutate: does not build:" >&2; grep -m5 'error' "$copy/log" >&2; return 2; }
+}
+
 # build_and_run <test file>: 0 when it passes. A hang is a failure.
 build_and_run() {
   local program=test_${1%%/*}
-  cmake -S "$src" -B "$build" --preset dev -DWEFT_BUILD_BENCH=OFF -DWEFT_WERROR=OFF -DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O0 \
-    -DWEFT_TESTS="/$1\\.test\\.cpp\$" > "$copy/log" 2>&1 && cmake --build "$build" --target "$program" >> "$copy/log" 2>&1 ||
-    { echo "mutate: does not build:" >&2; grep -m5 'error' "$copy/log" >&2; return 2; }
+  if [[ $1 == fuzz/* ]]; then
+    program=fuzz_${1#*/}
+    build "$copy/fuzz" "$program" --preset asan || return
+    rm -rf "$copy/found" && mkdir -p "$copy/found"
+    started=$SECONDS
+    "$copy/fuzz/test/fuzz/$program" -max_total_time="$patience" -max_len=4096 -dict="test/fuzz/${1#*/}.dict" \
+      -artifact_prefix="$copy/" "$copy/found" >> "$copy/log" 2>&1
+    return
+  fi
+  build "$build" "$program" --preset dev -DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O0 -DWEFT_TESTS="/$1\\.test\\.cpp\$" || return
+  started=$SECONDS
   timeout "$patience" "$build/test/$program" >> "$copy/log" 2>&1
 }
 
@@ -49,7 +66,7 @@ while IFS='|' read -r row test file from to; do
   case $outcome in
     0) echo "$row  $test stays green: $file: $from -> $to" >&2; failed=$((failed + 1)) ;;
     2) failed=$((failed + 1)) ;;
-    *) echo "$row  $test goes red: $file: $from -> $to"; red=$((red + 1)) ;;
+    *) echo "$row  $test goes red within $((SECONDS - started + 1)) s: $file: $from -> $to"; red=$((red + 1)) ;;
   esac
 done <<< "$(cat test/mutations.txt)"
 echo "mutate: $red noticed, $failed not"

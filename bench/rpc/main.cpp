@@ -19,6 +19,7 @@ constexpr suite suites[] = {
     {"in_flight", weft::bench::run_in_flight, "do 10,000 calls in flight disturb a ticker on the same strand?"},
     {"order", weft::bench::run_order,
      "which calls of a player are overtaken, over sessions, pools and lanes by method?"},
+    {"path", weft::bench::run_path, "what does a player's frame wait for its reply frame, by the load?"},
     {"pool", weft::bench::run_pool, "what does a pool of connections bring, and what does it do to order?"},
     {"locks", weft::bench::run_locks, "one routine or a lock?"},
     {"idle", weft::bench::run_idle, "what does a server cost that nobody calls?"},

@@ -14,6 +14,7 @@ const usage = `usage: go-peer serve [--stream-workers N]
        go-peer call unary|each|many --target ADDRESS --concurrency N --payload B --seconds S --warm-up S --server-pid P
        go-peer local [--threads N] [--concurrency N] --seconds S
        go-peer memory --players N
+       go-peer gate
 `
 
 func main() {
@@ -55,6 +56,8 @@ func main() {
 		call(way, *target, *concurrency, *payload, &closedLoop{warm: length(*warmUp), measured: length(*seconds), serverPid: *serverPid})
 	case "local":
 		local(*concurrency, length(*seconds))
+	case "gate":
+		gate()
 	case "memory":
 		memory(*players)
 	default:

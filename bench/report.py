@@ -107,7 +107,7 @@ def line_plot(rows, field, title, x_label):
     values = [v for r in rows for v in (middle(r, field), *(ends(r, field) or ()))]
     zero = min(values) <= 0
     low, high = (0, max(max(values), 1) * 1.05) if zero else (min(values) / 1.3, max(values) * 1.3)
-    width, height, left, right, top, bottom = 640, 360, 58, 14, 34, 44
+    width, height, left, right, top, bottom = 480, 320, 54, 12, 34, 44
     def x(v):
         if len(xs) == 1:
             return (left + width - right) / 2
@@ -160,7 +160,7 @@ def bar_plot(rows, field, title):
     logarithmic = len(positive) == len(values) and max(positive) / min(positive) > 30
     high = max(values + [1e-9])
     low = min(positive, default=1) / 2
-    width, step, top = 640, 40, 34
+    width, step, top = 480, 40, 34
     height = top + step * len(rows) + 8
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{html.escape(title)}">',
            f'<style>{STYLE}</style><text x="0" y="18" font-weight="600" font-size="14">{html.escape(title)}'
@@ -208,7 +208,7 @@ def table_of(result):
         for field in [f for f, _ in fields] + others:
             v = middle(r, field)
             text = "" if v is None else short(v)
-            if field in ("calls_per_s", "ns") and ends(r, field) and v:
+            if field in ("calls_per_s", "ns") and ends(r, field) and ends(r, field)[0] != ends(r, field)[1]:
                 a, b = ends(r, field)
                 text += f" ({short(a)}–{short(b)})"
             line.append(text)
@@ -243,7 +243,7 @@ PAGE_STYLE = """
 font:16px/1.5 system-ui,sans-serif}h1{margin:.2em 0}h2{margin:2.5rem 0 .3rem;border-top:1px solid var(--rule);padding-top:1.2rem}
 nav{display:flex;flex-wrap:wrap;gap:.3rem .9rem}a{color:#1f6feb}@media(prefers-color-scheme:dark){a{color:#79aeff}}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:1.2rem;margin:1rem 0}
-figure{margin:0}svg{width:100%;height:auto}figcaption{display:flex;flex-wrap:wrap;gap:.1rem .9rem;font-size:.8rem;color:var(--dim)}
+figure{margin:0}figure{max-width:40rem}svg{width:100%;height:auto}figcaption{display:flex;flex-wrap:wrap;gap:.1rem .9rem;font-size:.8rem;color:var(--dim)}
 figcaption i{display:inline-block;width:1.4em;margin-right:.4em;vertical-align:middle;border-top:3px solid}
 figcaption b{color:var(--ink);font-weight:600}.scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums;white-space:nowrap}

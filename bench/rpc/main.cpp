@@ -20,6 +20,7 @@ constexpr suite suites[] = {
     {"order", weft::bench::run_order,
      "which calls of a player are overtaken, over sessions, pools and lanes by method?"},
     {"path", weft::bench::run_path, "what does a player's frame wait for its reply frame, by the load?"},
+    {"workers", weft::bench::run_workers, "what caps the handlers that are in progress?"},
     {"pool", weft::bench::run_pool, "what does a pool of connections bring, and what does it do to order?"},
     {"locks", weft::bench::run_locks, "one routine or a lock?"},
     {"idle", weft::bench::run_idle, "what does a server cost that nobody calls?"},

@@ -39,6 +39,9 @@ int run_idle(std::span<char* const> arguments);
 /// From a player's frame to its reply frame, in open loop, beside the same in Go.
 int run_path(std::span<char* const> arguments);
 
+/// What caps the handlers that are in progress? (R14)
+int run_workers(std::span<char* const> arguments);
+
 /// What do calls of one service wait while another gets ten times the load it can take? (R14)
 int run_flood(std::span<char* const> arguments);
 

@@ -15,6 +15,7 @@ const usage = `usage: go-peer serve [--stream-workers N]
        go-peer local [--threads N] [--concurrency N] --seconds S
        go-peer memory --players N
        go-peer gate
+       go-peer workers --stream-workers N --concurrency N --seconds S
 `
 
 func main() {
@@ -58,6 +59,8 @@ func main() {
 		local(*concurrency, length(*seconds))
 	case "gate":
 		gate()
+	case "workers":
+		workers(*streamWorkers, *concurrency, length(*seconds))
 	case "memory":
 		memory(*players)
 	default:

@@ -13,7 +13,8 @@ import sys
 import tempfile
 import time
 
-import report
+sys.dont_write_bytecode = True  # --publish wants a clean tree
+import report  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent

@@ -26,7 +26,7 @@ rpc_options options_for(const weft_runtime_options& said, event_queue& events) {
 }
 
 // Servers first, so that nothing new comes in; then who uses services, then those.
-int turn(kind k) {
+int place(kind k) {
   switch (k) {
     case kind::server: return 0;
     case kind::session: return 1;
@@ -109,12 +109,9 @@ io& host::sockets() {
   return *sockets_;
 }
 
-result<pump_result> host::pump(duration budget, std::uint32_t /*max_events*/) {
+result<pump_result> host::pump(duration budget) {
   if (rt_->workers() != 0) return failed_precondition("this runtime has workers: it is not pumped");
-  if (pumping_.exchange(true)) return failed_precondition("this runtime is being pumped by another thread");
-  const auto pumped = rt_->pump(budget);
-  pumping_ = false;
-  return pumped;
+  return rt_->pump(budget);
 }
 
 // 1. The handles are gone: no function finds anything of it any more, and those that had are awaited.
@@ -128,7 +125,7 @@ void host::end() {
   }
   for (int now = 0; now <= 2; ++now) {
     for (auto& o : objects) {
-      if (turn(o->what()) != now) continue;
+      if (place(o->what()) != now) continue;
       if (auto* c = dynamic_cast<closable*>(o.get())) std::ignore = c->close();
     }
   }
@@ -174,7 +171,13 @@ int weft_runtime_destroy(weft_handle runtime) {
     const auto found = handles::all().find(runtime);
     const auto it = std::dynamic_pointer_cast<host>(found);
     if (!it) return bad_handle(runtime, found.get());
-    handles::all().remove(runtime);
+    {
+      const auto lock = it->enter();
+      if (!lock) return bad_handle(runtime, nullptr);
+      const host::turn mine{*it};
+      if (!mine) return host::not_my_turn();
+      handles::all().remove(runtime);
+    }
     it->end();
     return static_cast<int>(WEFT_OK);
   });
@@ -182,7 +185,10 @@ int weft_runtime_destroy(weft_handle runtime) {
 
 int weft_pump(weft_handle runtime, int64_t budget_us, uint32_t max_events, weft_pump_report* report) {
   return with<host>(runtime, [&](const auto& h) {
-    const auto pumped = h->pump(std::chrono::microseconds{budget_us}, max_events);
+    if (max_events != 0) return fail(WEFT_UNIMPLEMENTED, "max_events is for later: 0");
+    const host::turn mine{*h};
+    if (!mine) return host::not_my_turn();
+    const auto pumped = h->pump(std::chrono::microseconds{budget_us});
     if (!pumped.ok()) return fail(pumped.status());
     if (report == nullptr) return static_cast<int>(WEFT_OK);
     weft_pump_report all{};
@@ -199,6 +205,8 @@ int weft_pump(weft_handle runtime, int64_t budget_us, uint32_t max_events, weft_
 int weft_wake_fd(weft_handle runtime, int* fd) {
   return with<host>(runtime, [&](const auto& h) {
     if (fd == nullptr) return fail(WEFT_INVALID_ARGUMENT, "fd is NULL");
+    if (h->rt().workers() == 0)
+      return fail(WEFT_UNIMPLEMENTED, "a pumped runtime has no descriptor yet: pump it once a frame");
     *fd = h->events().fd();
     return static_cast<int>(WEFT_OK);
   });
@@ -251,6 +259,9 @@ int weft_close(weft_handle handle) {
     if (c == nullptr) {
       return fail(WEFT_FAILED_PRECONDITION, std::string{"a "} + to_string(o->what()) + " is not closed by weft_close");
     }
+    auto& owner = o->owner();
+    const host::turn mine{owner};
+    if (!mine) return host::not_my_turn();
     if (auto s = c->close(); !s.ok()) return fail(s);
     handles::all().remove(handle);
     return static_cast<int>(WEFT_OK);

@@ -103,7 +103,24 @@ class host final : public object, public std::enable_shared_from_this<host> {
   /// Where links are; made when it is first asked for. Any thread.
   io& sockets();
 
-  result<pump_result> pump(duration budget, std::uint32_t max_events);
+  /// Who does what only the runtime's thread may; false when another thread is at it, where nobody else drives the runtime.
+  class turn {
+   public:
+    explicit turn(host& h) noexcept : host_{h}, mine_{h.rt_->workers() != 0 || !h.driven_.exchange(true)} {}
+    ~turn() {
+      if (mine_) host_.driven_ = false;
+    }
+    turn(const turn&) = delete;
+    turn& operator=(const turn&) = delete;
+    explicit operator bool() const noexcept { return mine_; }
+
+   private:
+    host& host_;
+    const bool mine_;
+  };
+  static int not_my_turn() { return fail(WEFT_FAILED_PRECONDITION, "another thread pumps or closes this runtime"); }
+
+  result<pump_result> pump(duration budget);
 
   /// Everything ends. The runtime's thread, once.
   void end();
@@ -129,7 +146,7 @@ class host final : public object, public std::enable_shared_from_this<host> {
   std::map<std::string, std::string, std::less<>> aliases_;
   std::map<std::string, std::shared_ptr<target>, std::less<>> routes_;
   std::unordered_set<c::under_way*> under_way_;
-  std::atomic<bool> pumping_{false};
+  std::atomic<bool> driven_{false};
   std::shared_mutex ending_;
   std::atomic<bool> ended_{false};
   std::unique_ptr<rpc_runtime> rt_;

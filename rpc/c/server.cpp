@@ -64,6 +64,8 @@ int weft_server_start(weft_handle runtime, const weft_server_options* options, w
     if (h->server_made) {
       return fail(WEFT_FAILED_PRECONDITION, "this runtime has or had a server: make a new runtime for another");
     }
+    const host::turn mine{*h};
+    if (!mine) return host::not_my_turn();
     auto made = std::make_shared<running_server>(h, all, std::move(services));
     if (auto s = made->start(); !s.ok()) return fail(s);
     h->server_made = true;
@@ -84,6 +86,8 @@ int weft_server_port(weft_handle server, size_t n, int* port) {
 
 int weft_server_stop(weft_handle server, int64_t grace_ms) {
   return with<running_server>(server, [&](const auto& s) {
+    const host::turn mine{s->owner()};
+    if (!mine) return host::not_my_turn();
     s->stop(std::chrono::milliseconds{std::max<std::int64_t>(0, grace_ms)});
     handles::all().remove(server);
     return static_cast<int>(WEFT_OK);

@@ -118,13 +118,13 @@ typedef struct weft_pump_report {
   int64_t next_timer_us; /* from now; -1: no timer runs */
 } weft_pump_report;
 
-/* Does the work of a runtime without workers until `budget_us` microseconds are used up, `max_events` (0: any number) were
- * handled, or nothing is left. Never blocks; overruns the budget by at most one entry. `report` may be NULL. Runtime's
- * thread. FAILED_PRECONDITION: the runtime has workers, or is being pumped by another thread. */
+/* Does the work of a runtime without workers until `budget_us` microseconds are used up or nothing is left. Never blocks;
+ * overruns the budget by at most one entry. `max_events` is for later: 0. `report` may be NULL. Runtime's thread.
+ * FAILED_PRECONDITION: the runtime has workers, or another thread pumps or closes it now. */
 WEFT_API int weft_pump(weft_handle runtime, int64_t budget_us, uint32_t max_events, weft_pump_report *report);
 
-/* A descriptor that is readable when there is something to do: to pump, or with workers events to poll. For poll(2) and the
- * like: do not read it, or close it. */
+/* Of a runtime with workers: a descriptor that is readable while there are events to poll. For poll(2) and the like: do not read
+ * it, or close it. UNIMPLEMENTED without workers. */
 WEFT_API int weft_wake_fd(weft_handle runtime, int *fd);
 
 /* `name` stands for `service` in all method names: weft_alias(runtime, "chat", "lobby.v1.Chat"). */

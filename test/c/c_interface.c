@@ -636,6 +636,7 @@ static void misuse_is_an_error(int workers) {
   FAILS(weft_service_create(w.here, "a.B", NULL, &made), WEFT_FAILED_PRECONDITION, "the types of a.B are not known");
   FAILS(weft_poll(w.here, NULL), WEFT_INVALID_ARGUMENT, "is NULL");
   if (workers != 0) FAILS(weft_pump(w.here, 0, 0, NULL), WEFT_FAILED_PRECONDITION, "has workers");
+  if (workers == 0) FAILS(weft_wake_fd(w.here, &number), WEFT_UNIMPLEMENTED, "no descriptor");
   const weft_metadata bad_key = {"grpc-x", "", 0}, no_key = {NULL, "", 0};
   weft_call_options options = {.size = sizeof options, .metadata = &bad_key, .metadata_count = 1};
   FAILS(weft_call(w.peer, "a.B/C", NULL, 0, &options, NULL), WEFT_INVALID_ARGUMENT, "grpc-x");

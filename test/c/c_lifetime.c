@@ -90,7 +90,7 @@ static void cycle(int i, const char *self, int inherited) {
     weft_event asked = next_of(&w, w.there);
     if (asked.type == WEFT_EVENT_REQUEST && k % 3 == 0) OK(weft_reply(asked.about, "\x0a\x02ho", 4, NULL));
   }
-  if (workers == 0) OK(weft_pump(i % 3 == 0 ? w.here : w.there, 0, 1, NULL)); /* not a whole frame */
+  if (workers == 0) OK(weft_pump(i % 3 == 0 ? w.here : w.there, 0, 0, NULL)); /* not a whole frame */
   if (i % 50 == 7) start_child(self, inherited);
   /* A pumped client goes first: see the limits in rpc/c/README.md. */
   const int server_first = workers != 0 && i % 2 != 0;

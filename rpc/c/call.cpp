@@ -77,7 +77,7 @@ result<std::string> from_bytes(const types& known, const google::protobuf::Descr
 void pending_call::begin(const unparsed& request) {
   if (owner().ending()) return;
   self_ = shared_from_this();
-  owner().under_way().insert(this);
+  owner().in_flight().insert(this);
   auto made = plan_.to->make(*plan_.method, request, plan_.order);
   if (!made.ok()) return end(made.status(), {});
   operation_ = std::move(*made);
@@ -119,7 +119,7 @@ void pending_call::completed() noexcept {
 
 void pending_call::end(const status& outcome, std::string reply) {
   const auto self = std::move(self_);
-  owner().under_way().erase(this);
+  owner().in_flight().erase(this);
   if (plan_.one_way) {
     handles::all().remove(handle());
   } else {

@@ -130,9 +130,9 @@ void host::end() {
     }
   }
   visit(home(), [this] {
-    const std::vector all(under_way_.begin(), under_way_.end());
+    const std::vector all(in_flight_.begin(), in_flight_.end());
     for (auto* u : all) {
-      if (under_way_.contains(u)) u->give_up(cancelled("the runtime has ended"));
+      if (in_flight_.contains(u)) u->give_up(cancelled("the runtime has ended"));
     }
   });
   // Connections go while something still polls gRPC, which otherwise keeps some of their sockets, and its threads.

@@ -98,7 +98,7 @@ class host final : public object, public std::enable_shared_from_this<host> {
         rt_->control().try_post(std::move(f));  // fails when the runtime has ended, with all that is under way
   }
   /// On the worker.
-  std::unordered_set<under_way*>& under_way() noexcept { return under_way_; }
+  std::unordered_set<under_way*>& in_flight() noexcept { return in_flight_; }
 
   /// Where links are; made when it is first asked for. Any thread.
   io& sockets();
@@ -145,7 +145,7 @@ class host final : public object, public std::enable_shared_from_this<host> {
   std::map<std::string, std::unique_ptr<named_method>, std::less<>> methods_;
   std::map<std::string, std::string, std::less<>> aliases_;
   std::map<std::string, std::shared_ptr<target>, std::less<>> routes_;
-  std::unordered_set<c::under_way*> under_way_;
+  std::unordered_set<c::under_way*> in_flight_;
   std::atomic<bool> driven_{false};
   std::shared_mutex ending_;
   std::atomic<bool> ended_{false};

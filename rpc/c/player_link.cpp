@@ -9,9 +9,9 @@ namespace weft::c {
 
 task<> player_link::run(std::shared_ptr<player_link> l) {
   auto& owner = l->owner();
-  owner.under_way().insert(l.get());
+  owner.in_flight().insert(l.get());
   co_await with_scope(&player_link::both_ways, l.get());
-  owner.under_way().erase(l.get());
+  owner.in_flight().erase(l.get());
   l->link_.reset();
   auto e = l->about(WEFT_EVENT_STREAM_END);
   e.ended_with(l->given_up_ ? *l->given_up_ : l->outcome_);

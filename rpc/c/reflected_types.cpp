@@ -15,7 +15,7 @@ using grpc::reflection::v1::ServerReflectionResponse;
 // Both versions have the same messages. Old servers have the second only.
 task<> reflected_types::run(std::shared_ptr<reflected_types> self) {
   auto& owner = self->owner();
-  owner.under_way().insert(self.get());
+  owner.in_flight().insert(self.get());
   files found;
   auto outcome = co_await self->ask(self->plan_.method, &found);
   if (outcome.code() == code::unimplemented) {
@@ -23,7 +23,7 @@ task<> reflected_types::run(std::shared_ptr<reflected_types> self) {
     if (old.ok()) outcome = co_await self->ask(*old, &found);
   }
   if (outcome.ok()) outcome = owner.types().add(std::move(found));
-  owner.under_way().erase(self.get());
+  owner.in_flight().erase(self.get());
   event e;
   e.type = WEFT_EVENT_REPLY;
   e.about = self->handle();

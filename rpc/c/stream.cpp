@@ -22,7 +22,7 @@ stream::stream(std::shared_ptr<host> owner, call_plan plan)
 
 task<> stream::run(std::shared_ptr<stream> s) {
   auto& owner = s->owner();
-  owner.under_way().insert(s.get());
+  owner.in_flight().insert(s.get());
   auto& plan = s->plan_;
   metadata trailers;
   s->outcome_ = s->given_up_;
@@ -45,7 +45,7 @@ task<> stream::run(std::shared_ptr<stream> s) {
       s->outcome_ = opened.status();
     }
   }
-  owner.under_way().erase(s.get());
+  owner.in_flight().erase(s.get());
   auto e = s->about(WEFT_EVENT_STREAM_END);
   e.ended_with(s->outcome_);
   e.method = plan.method->path;

@@ -132,7 +132,7 @@ static void an_error_comes_as_it_is(int workers) {
 
 static void nobody_waits_any_more(int workers) {
   struct world w = make_world(workers, (weft_service_options){0});
-  weft_call_options soon = {.size = sizeof soon, .deadline_ms = 50};
+  weft_call_options soon = {.size = sizeof soon, .deadline_ms = 1000}; /* it has to reach the service */
   OK(weft_call(w.peer, "test.v1.Echo.Say", HI, &soon, NULL));
   weft_event reply = next_here(&w);
   CHECK(reply.code == WEFT_DEADLINE_EXCEEDED);

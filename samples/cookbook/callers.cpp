@@ -12,6 +12,7 @@
 #include <weft/runtime/ok.hpp>
 #include <weft/runtime/sync_wait.hpp>
 #include <weft/runtime/this_call.hpp>
+#include <weft/runtime/with_timeout.hpp>
 
 #include "table.weft.hpp"
 
@@ -89,6 +90,11 @@ bool calls(weft::rpc_runtime& rt, const std::string& address, const std::string&
   weft::peer table{rt, address, with_token("t0ken-of-the-table", folder)};
   weft::peer chess{rt, address, with_token("t0ken-of-chess", folder)};
   weft::peer thief{rt, address, with_token("guess", folder)};
+  // [connect]
+  const auto connected = weft::sync_wait(rt, weft::with_timeout(5s, table.connect()));
+  // [connect]
+  std::cout << "connected: " << connected << ", " << weft::to_string(table.connectivity()) << "\n";
+  if (!connected.ok()) return false;
   const weft::status unknown{weft::code::unauthenticated, "the token is not known"};
   bool right = expect("table takes 70 coins", weft::sync_wait(rt, coins_left(table, 70)), -1);
   right &= expect("table takes 70 more", weft::sync_wait(rt, coins_left(table, 70)), 30);

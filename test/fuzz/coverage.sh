@@ -5,13 +5,13 @@ set -euo pipefail
 cd -P "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 readonly seconds=$1 least=90 build=$PWD/build/coverage
-readonly decoder=(rpc/session/batch_reader.cpp rpc/session/call_rules.cpp rpc/session/sent_calls.hpp rpc/session/id_table.hpp)
+readonly decoder=(rpc/session/{batch_reader.cpp,batch_writer.cpp,call_rules.cpp,call_rules.hpp,sent_calls.hpp,id_table.hpp})
 cmake --preset asan -B "$build" -DWEFT_SANITIZE= -DCMAKE_CXX_FLAGS="-fprofile-instr-generate -fcoverage-mapping" > /dev/null
 cmake --build "$build" --target fuzz_session >&2
 readonly program=$build/test/fuzz/fuzz_session
 mkdir -p "$build/found"
-LLVM_PROFILE_FILE=$build/fuzz.profraw "$program" -max_total_time="$seconds" -max_len=4096 -dict=test/fuzz/session.dict "$build/found" test/fuzz/corpus/session \
-  2>&1 | tail -1 >&2
+LLVM_PROFILE_FILE=$build/fuzz.profraw "$program" -max_total_time="$seconds" -max_len=4096 -dict=test/fuzz/session.dict \
+  -artifact_prefix="$build/" "$build/found" test/fuzz/corpus/session 2>&1 | tail -1 >&2
 llvm-profdata-19 merge -sparse "$build/fuzz.profraw" -o "$build/fuzz.profdata"
 failed=0
 for file in "${decoder[@]}"; do

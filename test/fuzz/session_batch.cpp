@@ -1,4 +1,5 @@
-// What a peer can send to one end of a session, beside a model of it. The input begins with the window that this end has, in two
+// What a peer can send to one end of a session, beside a model of it; what was read is written again by weft's writer, and has
+// to say the same to protobuf's parser. The input begins with the window that this end has, in two
 // bytes: n calls, m * 4 bytes. Then come steps, until it ends or the session does:
 //
 //   byte 0..191    a batch comes: the next two bytes are its length (little-endian; less when there is less), then itself
@@ -13,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 #include <weft/rpc/session/batch_reader.hpp>
 #include <weft/rpc/session/batch_writer.hpp>
@@ -33,6 +35,12 @@ void require(bool good, const char* what) {
   std::abort();
 }
 
+// A status of weft's has one of gRPC's codes.
+std::uint64_t code_of(const weft::detail::reply_frame& r) {
+  constexpr std::uint64_t codes = 17;
+  return r.code % codes;
+}
+
 // As session_wire, with weft's own reader, rules and tables.
 class session_end final : public test::heard_parts {
  public:
@@ -41,6 +49,7 @@ class session_end final : public test::heard_parts {
   status take(std::string_view bytes) {
     all.Clear();
     order.clear();
+    while (!again.empty()) again.reuse(again.next());
     auto s = weft::detail::read_batch(bytes, *this);
     if (s.ok() && !rules_.attached()) s = weft::invalid_argument("no attach");
     return s;
@@ -56,17 +65,24 @@ class session_end final : public test::heard_parts {
 
   weft::detail::id_table<std::size_t> running;
   weft::detail::sent_calls sent;
+  weft::detail::batch_writer again;  // what was told, written again
 
  private:
   status got_attach(const weft::detail::attach_frame& a) override {
     std::ignore = heard_parts::got_attach(a);
     if (auto s = rules_.attach(a); !s.ok()) return s;
     sent.said(a.window);
+    again.attach(a);
     return {};
   }
   status got_window(const weft::detail::session_window& w) override {
     sent.said(w);
+    again.window(w);
     return heard_parts::got_window(w);
+  }
+  status got_forget(std::uint64_t key) override {
+    again.forget(key);
+    return heard_parts::got_forget(key);
   }
   status got_call(const weft::detail::call_frame& c) override {
     if (auto s = rules_.accept(c); !s.ok()) return s;
@@ -75,20 +91,49 @@ class session_end final : public test::heard_parts {
       running.insert(c.id, c.request.size());
       rules_.begun(c.request.size());
     }
+    const auto sent_along = entries(c.metadata);
+    const auto before = again.waiting();
+    again.call(c, &sent_along);
+    require(again.waiting() - before == again.size_of(c, &sent_along), "the size of a call");
     return heard_parts::got_call(c);
   }
   status got_reply(const weft::detail::reply_frame& r) override {
     weft::detail::sent_call call;
     if (auto s = sent.answered(r.id, call); !s.ok()) return s;
+    const auto headers = entries(r.headers);
+    const auto trailers = entries(r.trailers);
+    if (const auto code = code_of(r); code != 0) {
+      again.error(r.id, status{static_cast<weft::code>(code), std::string{r.message}, std::string{r.details}},
+                  r.not_run, &headers, &trailers);
+    } else {
+      const auto before = again.waiting();
+      auto* at = again.reply(r.id, r.reply.size(), &headers, &trailers);
+      if (!r.reply.empty()) std::memcpy(at, r.reply.data(), r.reply.size());
+      require(again.waiting() - before == again.size_of_reply(r.id, r.reply.size(), &headers, &trailers),
+              "the size of a reply");
+    }
     return heard_parts::got_reply(r);
   }
   status got_cancel(std::uint64_t id) override {
     if (running.find(id) != nullptr) answer(id);
+    again.cancel(id);
     return heard_parts::got_cancel(id);
   }
   status got_go_away(std::uint64_t last_id) override {
     std::ignore = sent.take_beyond(last_id);
+    again.go_away(last_id);
     return heard_parts::got_go_away(last_id);
+  }
+  status got_ping(std::uint64_t n) override {
+    again.ping(n);
+    return heard_parts::got_ping(n);
+  }
+  status got_pong(std::uint64_t n) override {
+    again.pong(n);
+    return heard_parts::got_pong(n);
+  }
+  static weft::metadata entries(const weft::detail::entries_view& from) {
+    return from.any ? weft::detail::read_entries(from) : weft::metadata{};
   }
 
   weft::detail::call_rules rules_;
@@ -101,6 +146,34 @@ session_model::verdict verdict_of(const status& s) {
   if (s.code() == weft::code::failed_precondition) return session_model::verdict::wrong_version;
   require(s.code() == weft::code::invalid_argument, "the status of a broken rule");
   return session_model::verdict::broken;
+}
+
+// What weft's writer makes of what was told: a reply has either a message or an error.
+void writes_the_same(session_end& end) {
+  lax::v1::Batch expected = end.all;
+  for (auto& r : *expected.mutable_replies()) {
+    weft::detail::reply_frame frame;
+    frame.code = r.code();
+    r.set_code(static_cast<std::uint32_t>(code_of(frame)));
+    if (r.code() != 0) {
+      r.clear_reply();
+    } else {
+      r.clear_message();
+      r.clear_details();
+      r.clear_not_run();
+    }
+  }
+  std::string written;
+  while (!end.again.empty()) {
+    auto batch = end.again.next();
+    require(!batch.empty(), "a batch has something");
+    written.append(reinterpret_cast<const char*>(batch.data()), batch.size());
+    end.again.reuse(std::move(batch));
+  }
+  require(end.again.waiting() == 0, "nothing waits");
+  lax::v1::Batch read;  // batches one behind the other are one
+  require(read.ParseFromString(written), "what is written is a batch");
+  require(read.SerializeAsString() == expected.SerializeAsString(), "what is written again");
 }
 
 // False when the session has ended.
@@ -119,6 +192,7 @@ bool take_batch(session_end& end, session_model& model, std::string_view bytes) 
   if (got != session_model::verdict::accepted) return false;
   require(end.order == test::order_of(model.told), "the order of parts");
   require(end.all.SerializeAsString() == model.told.SerializeAsString(), "what a batch says");
+  writes_the_same(end);
   return true;
 }
 

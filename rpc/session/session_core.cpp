@@ -183,14 +183,13 @@ void session_core::line_ended(session_line& line, line_end end) noexcept {
     return;
   }
   const auto& to = channel_->address();
-  // So gRPC ends a stream that reaches a server which stops.
-  if (!end.attached && end.why.code() == code::cancelled) {
+  // CANCELLED: so gRPC ends a stream that reaches a server which stops. A rule that the server broke is no fault of the calls.
+  if (!end.attached && (end.broke_rule || end.why.code() == code::cancelled)) {
     end.why = unavailable("the session with " + to + " did not begin: " + end.why.to_string());
   }
-  auto why = closed_       ? cancelled(closed_text)
-             : end.not_run ? end.why
-                           : unavailable("the session with " + to + " broke: " + end.why.to_string());
-  last_error_ = end.attached ? unavailable("the session with " + to + " broke") : end.why;
+  const auto broke = unavailable("the session with " + to + " broke: " + end.why.to_string());
+  auto why = closed_ ? cancelled(closed_text) : end.not_run ? end.why : broke;
+  last_error_ = end.attached ? broke : end.why;
   if (last_error_.ok()) last_error_ = unavailable("the session with " + to + " was ended");
   if (why.ok()) why = last_error_;
   item_list patient;

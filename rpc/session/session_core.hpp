@@ -62,6 +62,7 @@ class session_core final : public session_outlet,
     bool attached;     ///< It had worked.
     bool not_run;      ///< Nothing that was sent on it has run.
     bool no_sessions;  ///< The server does not know the method.
+    bool broke_rule;   ///< The server said what it must not, and `why` tells what.
   };
   void line_ended(session_line& line, line_end end) noexcept;
   /// Nothing refers to the line any more.

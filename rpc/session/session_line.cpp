@@ -24,7 +24,7 @@ void session_line::begin() noexcept {
   void* tag = queue_.begin(started_);
   if (tag == nullptr) {
     over_ = true;
-    core_->line_ended(*this, {unavailable("the runtime has ended"), {}, false, true, false});
+    core_->line_ended(*this, {unavailable("the runtime has ended"), {}, false, true, false, false});
     return end_if_gone();
   }
   set_up(context_, never, core_->to()->metadata(), nullptr);
@@ -98,7 +98,8 @@ void session_line::progressed() noexcept {
 
 void session_line::finished(bool) {
   queue_.came_back(*this);
-  const auto why = !wire_.violation().ok() ? wire_.violation() : from_grpc(outcome_);
+  const bool broke_rule = !wire_.violation().ok();
+  const auto why = broke_rule ? wire_.violation() : from_grpc(outcome_);
   const bool attached = wire_.peer_attached();
   const bool no_sessions = !attached && outcome_.error_code() == grpc::StatusCode::UNIMPLEMENTED;
   const bool not_run = !attached && (no_sessions || core_->to()->never_left(context_, outcome_) ||
@@ -108,7 +109,7 @@ void session_line::finished(bool) {
     auto& i = *std::exchange(item, std::exchange(item->next, nullptr));
     unanswered.push_back(i);
   }
-  core_->line_ended(*this, {why, std::exchange(unanswered, {}), attached, not_run, no_sessions});
+  core_->line_ended(*this, {why, std::exchange(unanswered, {}), attached, not_run, no_sessions, broke_rule});
   wire_.stop_serving(weft::cancelled("the session is over"));
   finishing_ = false;  // only now: what has just ended must not end the line beneath its loop
   over_ = true;

@@ -53,10 +53,13 @@ weft::reply<Nothing> desk::Refuse(RefuseRequest& request) {
 weft::reply<Nothing> desk::Hold(HoldRequest& request) {
   ++begun_;
   most_ = std::max(most_, ++holding_);
+  const auto bytes = request.ByteSizeLong();
+  most_bytes_ = std::max(most_bytes_, holding_bytes_ += bytes);
   const auto how_long =
       request.milliseconds() == 0 ? std::chrono::hours{1} : std::chrono::milliseconds{request.milliseconds()};
   const auto slept = co_await weft::sleep_for(how_long);
   --holding_;
+  holding_bytes_ -= bytes;
   if (!slept.ok()) {
     ++stopped_;
     co_return slept;
@@ -69,6 +72,7 @@ weft::reply<HeldReply> desk::Held(Nothing&) {
   reply.set_begun(begun_);
   reply.set_stopped(stopped_);
   reply.set_most(most_);
+  reply.set_most_bytes(most_bytes_);
   co_return reply;
 }
 

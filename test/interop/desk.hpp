@@ -27,6 +27,8 @@ class desk final : public ::desk::v1::Desk::service {
   std::uint64_t stopped_ = 0;
   std::uint64_t holding_ = 0;
   std::uint64_t most_ = 0;
+  std::uint64_t holding_bytes_ = 0;
+  std::uint64_t most_bytes_ = 0;
 };
 
 }  // namespace interop

@@ -34,6 +34,7 @@ constexpr auto limit = 20s;
 struct table {
   weft::session& session;
   int window;
+  int window_bytes;
 
   Desk::client at(std::uint64_t key = 0) const {
     return Desk::client{key == 0 ? session.unordered() : session.ordered(key)};
@@ -111,12 +112,13 @@ task<status> deadline(table at, weft::scope&) {
   co_return co_await take_one(at, 1);
 }
 
-// Leaves a Hold that has been begun to the end of the scope, which stops it.
+// Leaves Holds that have been begun, all but one that the window takes, to the end of the scope, which stops them.
 task<status> hold_for_a_while(table at, weft::scope& scope) {
   const auto before = co_await ok(at.at().Held(Nothing{}, weft::within{limit}));
-  std::ignore = scope.start(at.at().Hold(holding(0), weft::within{limit}));
+  const auto holds = static_cast<std::uint64_t>(at.window) - 1;
+  for (std::uint64_t i = 0; i < holds; ++i) std::ignore = scope.start(at.at().Hold(holding(0), weft::within{limit}));
   auto now = before;
-  while (now.begun() == before.begun()) {
+  while (now.begun() < before.begun() + holds) {
     co_await ok(co_await weft::sleep_for(5ms));
     now = co_await ok(at.at().Held(Nothing{}, weft::within{limit}));
   }
@@ -124,15 +126,24 @@ task<status> hold_for_a_while(table at, weft::scope& scope) {
   co_return status{};
 }
 
-task<status> cancel(table at, weft::scope&) {
-  const auto before = co_await ok(at.at().Held(Nothing{}, weft::within{limit}));
-  co_await ok(weft::with_scope(&hold_for_a_while, at));
+task<status> all_stopped(table at, std::uint64_t wanted) {
   for (auto until = std::chrono::steady_clock::now() + limit; std::chrono::steady_clock::now() < until;) {
     const auto now = co_await ok(at.at().Held(Nothing{}, weft::within{limit}));
-    if (now.stopped() > before.stopped()) co_return status{};
+    if (now.stopped() == wanted) co_return status{};
     co_await ok(co_await weft::sleep_for(5ms));
   }
-  co_return weft::aborted("the handler was not stopped");
+  co_return weft::aborted("the handlers were not stopped");
+}
+
+// Three times as many as the window takes: what was given up gives its room back.
+task<status> cancel(table at, weft::scope&) {
+  std::uint64_t stopped = 0;
+  for (int times = 0; times < 3; ++times) {
+    co_await ok(weft::with_scope(&hold_for_a_while, at));
+    stopped += static_cast<std::uint64_t>(at.window) - 1;
+    co_await ok(all_stopped(at, stopped));
+  }
+  co_return status{};
 }
 
 task<status> window(table at, weft::scope& scope) {
@@ -141,6 +152,21 @@ task<status> window(table at, weft::scope& scope) {
   for (auto& one : out) co_await ok(co_await std::move(one));
   const auto held = co_await ok(at.at().Held(Nothing{}, weft::within{limit}));
   co_return expect(held.most() == static_cast<std::uint64_t>(at.window), std::to_string(held.most()) + " at once");
+}
+
+task<status> window_bytes(table at, weft::scope& scope) {
+  const auto all = static_cast<std::size_t>(at.window_bytes);
+  auto request = holding(10);
+  request.set_filler(std::string(all * 3 / 10, 'x'));
+  std::vector<weft::started<weft::result<Nothing>>> out;
+  for (int i = 0; i < 20; ++i) out.push_back(scope.start(at.at().Hold(request, weft::within{limit})));
+  for (auto& one : out) co_await ok(co_await std::move(one));
+  const auto held = co_await ok(at.at().Held(Nothing{}, weft::within{limit}));
+  co_await ok(expect(held.most_bytes() > 2 * request.filler().size() && held.most_bytes() <= all,
+                     std::to_string(held.most_bytes()) + " bytes at once"));
+  request.set_filler(std::string(2 * all, 'x'));
+  co_await ok(at.at().Hold(request, weft::within{limit}));
+  co_return status{};
 }
 
 task<status> gapless(table at, weft::scope& scope) {
@@ -193,6 +219,40 @@ task<status> go_away(table at, weft::scope& scope) {
   co_return co_await take_one(at, 6);
 }
 
+task<status> ping(table at, weft::scope&) {
+  co_await ok(at.at().Ping(Nothing{}, weft::within{limit}));
+  co_return status{};
+}
+
+// A call that is out before them and ends behind them shows that the session did not end.
+task<status> unknown_fields(table at, weft::scope& scope) {
+  auto held = scope.start(at.at().Hold(holding(100), weft::within{limit}));
+  BreakRequest request;
+  request.set_how("nothing");
+  co_await ok(at.at().Break(request, weft::within{limit}));
+  co_await ok(take_one(at, 3));
+  co_await ok(co_await std::move(held));
+  co_return status{};
+}
+
+// The next session begins without attach: its calls end, and the one after it serves.
+task<status> no_attach(table at, weft::scope&) {
+  BreakRequest request;
+  request.set_how("no_attach");
+  const auto told = co_await at.at().Break(request, weft::within{limit});
+  co_await ok(expect(told.ok() || told.code() == weft::code::unavailable, told.status().to_string()));
+  status end;
+  for (auto until = std::chrono::steady_clock::now() + limit; std::chrono::steady_clock::now() < until;) {
+    const auto reply = co_await at.at(9).Take(numbered(9, 1), weft::within{limit});
+    end = reply.status();
+    if (!end.ok()) break;
+  }
+  co_await ok(expect_code(end, weft::code::unavailable));
+  auto patient = weft::call_options{weft::within{limit}}.wait_for_ready();
+  co_await ok(at.at(9).Take(numbered(9, 2), std::move(patient)));
+  co_return status{};
+}
+
 // The server breaks a rule while calls are out: each of them ends once, and the next connection serves as before.
 task<status> rules(table at, weft::scope& scope) {
   for (const char* how : {"answer", "attach", "method", "ids", "window", "garbage"}) {
@@ -224,9 +284,13 @@ constexpr std::array cases{
     named_case{"deadline", "a call ends at its limit, the session goes on", deadline},
     named_case{"cancel", "a call that is given up is stopped", cancel},
     named_case{"window", "never are more calls in progress than the server takes (--window)", window},
+    named_case{"window_bytes", "nor more bytes of requests (--window_bytes), but for a single call", window_bytes},
     named_case{"gapless", "a key without gaps stops behind a call that did not run, until it is resumed", gapless},
     named_case{"call_back", "the server calls a service of the client on the same session", call_back},
     named_case{"unknown_method", "a method that is not there is UNIMPLEMENTED, and did not run", unknown_method},
+    named_case{"ping", "a ping of the server is answered with its number", ping},
+    named_case{"unknown_fields", "fields that nobody knows are skipped", unknown_fields},
+    named_case{"no_attach", "a session whose first batch has no attach ends, and the next one works", no_attach},
     named_case{"go_away", "what a server that leaves has not begun is repeated on a new session", go_away},
     named_case{"rules", "a server that breaks a rule ends the session: each call ends once, the next session works",
                rules},
@@ -237,6 +301,7 @@ std::string usage() {
                    "Runs a case against a server of desk.v1.Desk; ends with 0 if it passed.\n"
                    "  --server_host=H  127.0.0.1\n"
                    "  --window=N       calls that the server takes at once (64)\n"
+                   "  --window_bytes=N  and the bytes of their requests (1048576)\n"
                    "cases:\n"};
   for (const auto& c : cases) text.append("  ").append(c.name).append(": ").append(c.shows).append("\n");
   return text;
@@ -247,10 +312,16 @@ task<status> run(const named_case* one, table at) { co_return co_await weft::wit
 }  // namespace
 
 int main(int argc, char** argv) {
-  constexpr int highest_port = 65'535, widest_window = 100'000;
+  constexpr int highest_port = 65'535, widest_window = 100'000, widest_window_bytes = 1 << 30;
   const auto help = usage();
-  const interop::flags flags{
-      argc, argv, help, {{"server_host", "127.0.0.1"}, {"server_port", ""}, {"test_case", ""}, {"window", "64"}}};
+  const interop::flags flags{argc,
+                             argv,
+                             help,
+                             {{"server_host", "127.0.0.1"},
+                              {"server_port", ""},
+                              {"test_case", ""},
+                              {"window", "64"},
+                              {"window_bytes", "1048576"}}};
   const named_case* wanted = nullptr;
   for (const auto& c : cases) {
     if (c.name == flags["test_case"]) wanted = &c;
@@ -263,7 +334,8 @@ int main(int argc, char** argv) {
   {
     weft::peer peer{rt, address};
     auto session = peer.session({.offers = {&mine}});
-    outcome = weft::sync_wait(rt, run(wanted, {session, flags.number("window", 1, widest_window)}));
+    outcome = weft::sync_wait(rt, run(wanted, {session, flags.number("window", 1, widest_window),
+                                               flags.number("window_bytes", 1, widest_window_bytes)}));
   }
   mine.stop_and_wait(weft::stop_mode::abort);
   if (outcome.ok()) return 0;

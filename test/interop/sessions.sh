@@ -7,7 +7,7 @@ case ${1:---help} in
 esac
 programs=$(cd -P "$1" && pwd)/test/interop
 cd -P "$(dirname "${BASH_SOURCE[0]}")"
-readonly programs window=16
+readonly programs window=16 window_bytes=100000
 export PYTHONDONTWRITEBYTECODE=1
 
 scratch=$(mktemp -d)
@@ -45,7 +45,7 @@ start() {
 run_case() {
   local title=$1 case=$2
   shift 2
-  if timeout 90 "$@" --server_port="$port" --window="$window" --test_case="$case" 2> "$scratch/err"; then
+  if timeout 90 "$@" --server_port="$port" --window="$window" --window_bytes="$window_bytes" --test_case="$case" 2> "$scratch/err"; then
     passed=$((passed + 1))
   else
     echo "sessions: FAILED $title: $case: $(tail -3 "$scratch/err")" >&2
@@ -56,13 +56,13 @@ run_case() {
 # A server for each case: some end it, and counts begin anew.
 python_cases=$(python session_client --help | sed '1,/^cases:/d; s/^ *\([a-z_]*\):.*/\1/')
 for case in $python_cases; do
-  start "$programs/session_server" --port=0 --window="$window"
+  start "$programs/session_server" --port=0 --window="$window" --window_bytes="$window_bytes"
   run_case "Python calls weft" "$case" /usr/bin/python3 peers/python/session_client.py --server_pid="$server"
   stop_server
 done
 weft_cases=$("$programs/session_client" --help | sed '1,/^cases:/d; s/^ *\([a-z_]*\):.*/\1/')
 for case in $weft_cases; do
-  start /usr/bin/python3 peers/python/session_server.py --port=0 --window="$window"
+  start /usr/bin/python3 peers/python/session_server.py --port=0 --window="$window" --window_bytes="$window_bytes"
   run_case "weft calls Python" "$case" "$programs/session_client"
   stop_server
 done

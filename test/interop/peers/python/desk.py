@@ -15,6 +15,7 @@ class Desk:
         self._lock = threading.Lock()
         self._last = {}
         self.taken = self.inversions = self.begun = self.stopped = self.holding = self.most = 0
+        self.holding_bytes = self.most_bytes = 0
         self.handlers = {
             SERVICE + "Take": Handler(self.take),
             SERVICE + "Refuse": Handler(self.refuse),
@@ -43,9 +44,12 @@ class Desk:
             self.begun += 1
             self.holding += 1
             self.most = max(self.most, self.holding)
+            self.holding_bytes += call.size
+            self.most_bytes = max(self.most_bytes, self.holding_bytes)
         stopped = call.stopped.wait(request.milliseconds / 1e3 if request.milliseconds else call.time_left())
         with self._lock:
             self.holding -= 1
+            self.holding_bytes -= call.size
             self.stopped += stopped
         if stopped:
             raise Failed(CANCELLED, "stopped")
@@ -55,7 +59,8 @@ class Desk:
 
     def held(self, _):
         with self._lock:
-            return wire.serialize(TYPES["HeldReply"](begun=self.begun, stopped=self.stopped, most=self.most))
+            counts = {"begun": self.begun, "stopped": self.stopped, "most": self.most, "most_bytes": self.most_bytes}
+            return wire.serialize(TYPES["HeldReply"](**counts))
 
     def note(self, call):
         note = call.metadata.get("x-note", b"")

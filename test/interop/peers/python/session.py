@@ -119,6 +119,9 @@ class Session:
         self._came_last = 0
         self._paths = []
         self._serving = {}
+        self._unwritten = []  # sizes of the calls whose answers wait to be written
+        self._unheard = []  # the same of answers that whoever sent the batch that is being read cannot know
+        self._knows_peer = knows_peer
         self._gaps = set()
         self._leaves_after = None
 
@@ -132,6 +135,7 @@ class Session:
                 if self._over or not self._batch.ListFields():
                     return
                 batch, self._batch = self._batch, Batch()
+                self._unwritten = []
             yield batch
 
     def _may_end(self):
@@ -172,6 +176,10 @@ class Session:
     def ping(self, number):
         self._say(lambda batch: setattr(batch, "ping", number))
 
+    def wait_for_pong(self, number, patience):
+        with self._changed:
+            return self._changed.wait_for(lambda: number in self.pongs, patience)
+
     def say(self, raw):
         """A batch as it is given, beside what else there is to say."""
         self._say(lambda batch: batch.MergeFrom(raw))
@@ -200,6 +208,8 @@ class Session:
 
     def take(self, batch):
         """A batch that was read; raises Violation."""
+        with self._changed:
+            self._unheard = list(self._unwritten)
         if batch.HasField("attach"):
             self._take_attach(batch.attach)
         elif not self._attached:
@@ -218,7 +228,9 @@ class Session:
         if batch.ping:
             self._say(lambda out: setattr(out, "pong", batch.ping))
         if batch.pong:
-            self.pongs.append(batch.pong)
+            with self._changed:
+                self.pongs.append(batch.pong)
+                self._changed.notify_all()
         if batch.HasField("go_away"):
             self._take_go_away(batch.go_away.last_id)
 
@@ -246,7 +258,7 @@ class Session:
             Outcome(
                 reply.code,
                 reply.reply,
-                reply.message.decode(),
+                reply.message.decode(errors="replace"),
                 reply.details,
                 reply.not_run,
                 _pairs(reply.headers),
@@ -267,10 +279,12 @@ class Session:
     def _take_call(self, frame):
         if frame.id <= self._came_last:
             raise Violation(INVALID_ARGUMENT, f"call {frame.id} came after call {self._came_last}")
+        calls, size = self._takes_calls, self._takes_bytes
+        if self._knows_peer:  # a client may not have heard of them yet
+            calls, size = max(calls, 64), max(size, 65_536)
         with self._changed:
-            out, size = len(self._serving), sum(each.size for each in self._serving.values())
-        beyond_bytes = out and size + len(frame.request) > max(self._takes_bytes, 65_536)
-        if out >= max(self._takes_calls, 64) or beyond_bytes:
+            out = [each.size for each in self._serving.values()] + self._unheard
+        if len(out) >= calls or (out and sum(out) + len(frame.request) > size):
             raise Violation(RESOURCE_EXHAUSTED, f"call {frame.id} is beyond the window")
         if frame.path:
             if frame.method != len(self._paths) or frame.method == MOST_METHODS:
@@ -314,6 +328,8 @@ class Session:
         with self._changed:
             if self._serving.pop(served.id, None) and not self._over:
                 self._batch.replies.append(reply)
+                self._unwritten.append(served.size)
+                self._unheard.append(served.size)
             self._changed.notify_all()
 
     # The end.

@@ -12,8 +12,8 @@ import grpc
 
 import wire
 from desk import CANCELLED, SERVICE, Desk
-from session import ABORTED, DEADLINE_EXCEEDED, INVALID_ARGUMENT, PATH, RESOURCE_EXHAUSTED, UNIMPLEMENTED, VERSION
-from session import Batch, Session
+from session import ABORTED, DEADLINE_EXCEEDED, INVALID_ARGUMENT, PATH, RESOURCE_EXHAUSTED, UNAVAILABLE, UNIMPLEMENTED
+from session import VERSION, Batch, Session, Violation
 from wire import TYPES
 
 PATIENCE = 20  # seconds for anything
@@ -47,7 +47,10 @@ class Connected:
                 self.session.take(batch)
             self.session.ended("the stream ended")
         except grpc.RpcError as error:
-            self.session.ended(f"the stream broke: {error.code()}")
+            self.session.ended(f"the stream broke: {error.code()}: {error.details()}")
+        except Violation as violation:
+            self._stream.cancel()
+            self.session.ended(f"the server broke a rule: {violation}")
 
     def call(self, method, request=None, **options):
         return self.session.call(SERVICE + method, wire.serialize(request) if request else b"", **options)
@@ -116,14 +119,17 @@ def deadline(flags):
 
 
 def cancel(flags):
-    """A call that is given up is stopped and answered."""
+    """Calls that are given up are stopped and answered, and there is room in the window for as many again, three times."""
     with Connected(flags) as to:
-        before = to.ask("Held", reply="HeldReply")
-        call = to.call("Hold", TYPES["HoldRequest"]())
-        until("Hold is begun", lambda: to.ask("Held", reply="HeldReply").begun > before.begun)
-        call.cancel()
-        check(call.outcome().code == CANCELLED, f"came: {call.outcome()}")
-        until("Hold is stopped", lambda: to.ask("Held", reply="HeldReply").stopped > before.stopped)
+        for times in range(1, 4):
+            calls = [to.call("Hold", TYPES["HoldRequest"]()) for _ in range(flags.window - 1)]
+            wanted = times * len(calls)
+            until("all are begun", lambda n=wanted: to.ask("Held", reply="HeldReply").begun == n)
+            for call in calls:
+                call.cancel()
+            for call in calls:
+                check(call.outcome().code == CANCELLED, f"came: {call.outcome()}")
+            until("all are stopped", lambda n=wanted: to.ask("Held", reply="HeldReply").stopped == n)
 
 
 def window(flags):
@@ -135,6 +141,25 @@ def window(flags):
         check(all(call.outcome().code == 0 for call in calls), "one failed")
         most = to.ask("Held", reply="HeldReply").most
         check(to.session.most_out <= flags.window and most <= flags.window, f"{to.session.most_out} out, {most} held")
+
+
+def window_bytes(flags):
+    """Never are more bytes of requests in progress than the window has, except that one call may be of any size."""
+    with Connected(flags) as to:
+        to.ask("Held")
+        filler = bytes(flags.window_bytes * 3 // 10)
+        calls = [to.call("Hold", TYPES["HoldRequest"](milliseconds=10, filler=filler)) for _ in range(20)]
+        check(all(call.outcome().code == 0 for call in calls), "one failed")
+        most = to.ask("Held", reply="HeldReply").most_bytes
+        check(2 * len(filler) < most <= flags.window_bytes, f"{most} bytes")
+        to.ask("Hold", TYPES["HoldRequest"](milliseconds=1, filler=bytes(2 * flags.window_bytes)))
+
+
+def first_window(flags):
+    """Who does not know the window yet may have 64 calls out, whatever it turns out to be."""
+    with Connected(flags) as to:
+        calls = [to.call("Hold", TYPES["HoldRequest"](milliseconds=10), ignore_window=True) for _ in range(64)]
+        check(all(call.outcome().code == 0 for call in calls), f"came: {calls[-1].outcome()}")
 
 
 def gapless(flags):
@@ -190,17 +215,25 @@ def go_away(flags):
         begun = to.call("Hold", TYPES["HoldRequest"](milliseconds=300))
         until("Hold is begun", lambda: to.ask("Held", reply="HeldReply").begun > before)
         os.kill(flags.server_pid, signal.SIGTERM)
-        until("go_away", lambda: to.session.goodbye is not None)
-        check(to.session.goodbye >= begun.id, f"the last that it answers is {to.session.goodbye}")
-        late = to.call("Take", take(1, 1))
-        check(late.outcome().not_run, f"came: {late.outcome()}")
+        calls = []  # of which some cross the go_away; an answer to one that is beyond it would break a rule
+        while to.session.goodbye is None:
+            calls.append(to.call("Take", take(1, len(calls) + 1), key=1))
+        last = to.session.goodbye
+        check(last >= begun.id, f"the last that it answers is {last}")
         check(begun.outcome().code == 0, f"came: {begun.outcome()}")
+        for call in calls:
+            answered = 0 < call.id <= last  # 0: the session was left already
+            outcome = call.outcome()
+            check(outcome.code == (0 if answered else UNAVAILABLE), f"{call.id} of {last}: {outcome}")
+            check(outcome.not_run != answered, f"{call.id} of {last}: {outcome}")
 
 
 # What breaks a rule: its batches, and the status that ends the stream.
-def _broken_rules():
+def _broken_rules(flags):
     attach = Batch(attach={"oldest_version": VERSION, "newest_version": VERSION, "window": {"calls": 64, "bytes": 65_536}})
     hold = SERVICE + "Hold"
+    half = TYPES["HoldRequest"](filler=bytes(max(flags.window_bytes, 65_536) // 2))
+    large = {"id": 1, "path": hold, "request": wire.serialize(half)}
     wrong = {
         "the first batch has no attach": ([Batch(ping=1)], INVALID_ARGUMENT),
         "attach comes twice": ([attach, attach], INVALID_ARGUMENT),
@@ -213,9 +246,10 @@ def _broken_rules():
         "garbage": ([attach, b"\x12\xff\xff\xff\xff\x0fabc"], INVALID_ARGUMENT),
         "a call is cut off": ([attach, b"\x12\x05\x08\x01\x22\x7fa"], INVALID_ARGUMENT),
         "calls beyond the window": (
-            [attach, Batch(calls=[{"id": i + 1, "path": "" if i else hold} for i in range(100_000)])],
+            [attach, Batch(calls=[{"id": i + 1, "path": "" if i else hold} for i in range(max(flags.window, 64) + 1)])],
             RESOURCE_EXHAUSTED,
         ),
+        "bytes beyond the window": ([attach, Batch(calls=[large, {"id": 2, "request": large["request"]}])], RESOURCE_EXHAUSTED),
     }
     return wrong
 
@@ -223,7 +257,7 @@ def _broken_rules():
 def rules(flags):
     """Whoever breaks a rule has his stream ended with the status that the rule names; another session goes on."""
     with Connected(flags) as bystander:
-        for what, (batches, code) in _broken_rules().items():
+        for what, (batches, code) in _broken_rules(flags).items():
             channel = grpc.insecure_channel(f"{flags.server_host}:{flags.server_port}")
             over = threading.Event()
 
@@ -248,7 +282,8 @@ def rules(flags):
 CASES = {
     each.__name__: each
     for each in (
-        order, errors, metadata, deadline, cancel, window, gapless, call_back, ping, unknown_method, unknown_fields, rules, go_away,
+        order, errors, metadata, deadline, cancel, window, window_bytes, first_window, gapless, call_back, ping,
+        unknown_method, unknown_fields, rules, go_away,
     )
 }
 
@@ -262,6 +297,7 @@ def main():
     parser.add_argument("--server_port", type=int, required=True)
     parser.add_argument("--server_pid", type=int, default=0, help="for go_away")
     parser.add_argument("--window", type=int, default=64, help="calls that the server takes at once")
+    parser.add_argument("--window_bytes", type=int, default=1 << 20, help="and the bytes of their requests")
     parser.add_argument("--test_case", required=True, choices=CASES, metavar="NAME")
     flags = parser.parse_args()
     try:

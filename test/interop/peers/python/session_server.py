@@ -10,9 +10,10 @@ import grpc
 
 import desk
 import wire
-from session import MOST_METHODS, PATH, Batch, Handler, Session, Violation
+from session import ABORTED, MOST_METHODS, PATH, Batch, Failed, Handler, Session, Violation
 from wire import TYPES
 
+PATIENCE = 10  # seconds
 THREADS = 32  # a session keeps one, and one to be read
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -44,7 +45,13 @@ def _garbage(_):
     return b"\x0a\xff\xff\xff\xff\xff"
 
 
+def _fields_that_nobody_knows(_):
+    return Batch.FromString(b"\xa2\x06\x03abc" + b"\xa8\x06\x2a" + b"\xb5\x06abcd" + b"\xb9\x06abcdefgh")
+
+
 WAYS = {
+    "no_attach": _answer_nobody_asked_for,  # and the next session begins without attach
+    "nothing": _fields_that_nobody_knows,
     "answer": _answer_nobody_asked_for,
     "attach": _attach_twice,
     "method": _call_of_no_method,
@@ -59,16 +66,30 @@ class Server:
         self.window = window
         self.desk = desk.Desk()  # one for all sessions
         self.sessions = 0
+        self.next_without_attach = False
 
     def attach(self, batches, context):
         self.sessions += 1
         raw = []  # goes out as it is
+        if self.next_without_attach:
+            self.next_without_attach = False
+            raw.append(wire.serialize(Batch(pong=1)))
         handlers = dict(self.desk.handlers)
         session = Session(handlers, self.window, knows_peer=True)
         handlers[desk.SERVICE + "Leave"] = Handler(lambda call: session.leave(call.id) or b"")
 
+        def ping(_):
+            session.ping(7)
+            if not session.wait_for_pong(7, PATIENCE):
+                raise Failed(ABORTED, f"no pong within {PATIENCE} s")
+            return b""
+
+        handlers[desk.SERVICE + "Ping"] = Handler(ping, quick=False)
+
         def break_rule(call):
-            way = WAYS[TYPES["BreakRequest"].FromString(call.request).how](session)
+            how = TYPES["BreakRequest"].FromString(call.request).how
+            way = WAYS[how](session)
+            self.next_without_attach = how == "no_attach"
             if isinstance(way, bytes):
                 raw.append(way)
                 session.say(Batch(pong=1))
@@ -102,11 +123,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     parser.add_argument("--window", type=int, default=64, help="calls that a client may have out")
+    parser.add_argument("--window_bytes", type=int, default=1 << 20, help="and the bytes of their requests")
     flags = parser.parse_args()
 
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    served = Server((flags.window, 1 << 20))
+    served = Server((flags.window, flags.window_bytes))
     attach = grpc.stream_stream_rpc_method_handler(served.attach, Batch.FromString, lambda raw: raw)
     server = grpc.server(futures.ThreadPoolExecutor(THREADS), options=[("grpc.so_reuseport", 0)])
     service, method = PATH.strip("/").split("/")

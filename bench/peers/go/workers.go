@@ -49,7 +49,8 @@ func workers(n uint, concurrency int, length time.Duration) {
 	echo := pb.NewEchoClient(connection)
 	var calls int64
 	var all sync.WaitGroup
-	for began, i := time.Now(), 0; i < concurrency; i++ {
+	began := time.Now()
+	for i := 0; i < concurrency; i++ {
 		all.Add(1)
 		go func() {
 			defer all.Done()
@@ -62,6 +63,7 @@ func workers(n uint, concurrency int, length time.Duration) {
 		}()
 	}
 	all.Wait()
+	taken := time.Since(began)
 	server.Stop()
-	fmt.Printf("handlers %d\ncalls_per_s %g\nend\n", slow.most, float64(calls)/length.Seconds())
+	fmt.Printf("handlers %d\ncalls_per_s %g\nend\n", slow.most, float64(calls)/taken.Seconds())
 }

@@ -4,15 +4,17 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
-#include <grpcpp/generic/async_generic_service.h>
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
-#include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <weft/rpc/peer.hpp>
+#include <weft/rpc/raw_message.hpp>
 #include <weft/rpc/rpc_runtime.hpp>
+#include <weft/rpc/rpc_service.hpp>
+#include <weft/rpc/server.hpp>
 #include <weft/rpc/session.hpp>
+#include <weft/runtime/ok.hpp>
 #include <weft/runtime/sync_wait.hpp>
 
 #include "../../support/bound_echo.hpp"
@@ -26,35 +28,27 @@ using weft::code;
 
 namespace {
 
-// Says one batch on each stream, and holds it until the client ends it.
-class one_batch final : public grpc::CallbackGenericService {
+using weft::raw_message;
+
+// In place of weft's own end of sessions: says one batch on each stream, and waits until the client ends it.
+class one_batch final : public weft::rpc_service {
  public:
-  explicit one_batch(const std::string& bytes) : slice_{bytes}, batch_{&slice_, 1} {
-    grpc::ServerBuilder builder;
-    builder.AddChannelArgument("grpc.so_reuseport", 0);
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
-    builder.RegisterCallbackGenericService(this);
-    server_ = builder.BuildAndStart();
-    REQUIRE(server_ != nullptr);
+  one_batch(weft::runtime& rt, std::string bytes) : rpc_service{rt}, batch_{std::move(bytes)} {}
+
+  weft::task<weft::status> attach(weft::reader<raw_message>& requests, weft::writer<raw_message>& replies) {
+    co_await weft::ok(co_await replies.write(batch_));
+    while (co_await requests.read()) continue;
+    co_return weft::status{};
   }
-  ~one_batch() override { server_->Shutdown(std::chrono::system_clock::now()); }
-  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  std::span<const weft::served_method> methods() const noexcept override {
+    static constexpr weft::method_info info{"/weft.session.v1.Session/Attach", false, weft::method_kind::bidi_stream};
+    static constexpr weft::served_method table[] = {
+        weft::detail::served_streaming<one_batch, raw_message, raw_message, &one_batch::attach, info>::entry};
+    return table;
+  }
 
  private:
-  class stream final : public grpc::ServerGenericBidiReactor {
-   public:
-    explicit stream(const grpc::ByteBuffer* batch) { StartWrite(batch); }
-    void OnCancel() override { Finish(grpc::Status::CANCELLED); }
-    void OnDone() override { delete this; }
-  };
-  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext*) override {
-    return new stream{&batch_};
-  }
-
-  grpc::Slice slice_;
-  grpc::ByteBuffer batch_;
-  int port_ = 0;
-  std::unique_ptr<grpc::Server> server_;
+  const raw_message batch_;
 };
 
 wire::v1::Batch attach(std::uint32_t version) {
@@ -65,12 +59,24 @@ wire::v1::Batch attach(std::uint32_t version) {
 }
 
 weft::status status_of_a_call_to(const std::string& first_batch) {
-  one_batch there{first_batch};
+  weft::rpc_runtime serving{{.runtime = {.workers = 1, .log = [](std::string_view) {}}}};
+  one_batch there{serving, first_batch};
+  weft::server_options o;
+  o.sessions = false;
+  weft::server server{serving, std::move(o)};
+  server.add(there);
+  REQUIRE(server.start().ok());
   weft::rpc_runtime rt{{.runtime = {.workers = 1, .log = [](std::string_view) {}}}};
-  weft::peer peer{rt, there.address()};
-  auto session = peer.session();
-  const auto options = weft::call_options{weft::within{10s}};
-  return weft::sync_wait(rt, weft::as_task(Echo::client{session.ordered(1)}.Say(say("x"), options))).status();
+  weft::status outcome;
+  {
+    weft::peer peer{rt, server.address()};
+    auto session = peer.session();
+    const auto options = weft::call_options{weft::within{10s}};
+    outcome = weft::sync_wait(rt, weft::as_task(Echo::client{session.ordered(1)}.Say(say("x"), options))).status();
+  }
+  server.stop();
+  there.stop_and_wait(weft::stop_mode::abort);
+  return outcome;
 }
 
 }  // namespace

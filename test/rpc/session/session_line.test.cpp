@@ -36,9 +36,11 @@ class one_batch final : public weft::rpc_service {
   one_batch(weft::runtime& rt, std::string bytes) : rpc_service{rt}, batch_{std::move(bytes)} {}
 
   weft::task<weft::status> attach(weft::reader<raw_message>& requests, weft::writer<raw_message>& replies) {
-    co_await weft::ok(co_await replies.write(batch_));
-    while (co_await requests.read()) continue;
-    co_return weft::status{};
+    auto writing = replies.write(batch_);  // named, for g++ 12
+    const auto written = co_await std::move(writing);
+    auto more = co_await requests.read();
+    while (more) more = co_await requests.read();
+    co_return written;
   }
   std::span<const weft::served_method> methods() const noexcept override {
     static constexpr weft::method_info info{"/weft.session.v1.Session/Attach", false, weft::method_kind::bidi_stream};

@@ -405,11 +405,11 @@ TEST_SUITE("session") {
       std::thread first{[&] { sent = say_all(e, session.ordered(1), {"hold"}, patient); }};
       e.until_held(1);
       std::thread second{[&] { keyed = say_all(e, session.ordered(1), {"keyed"}, patient); }};
-      std::thread third{[&] { unkeyed = say_all(e, session.unordered(), {"unkeyed"}, patient); }};
-      // The stream, and what waits: one more call may begin to wait when the stream has broken, and ends the same way.
-      while (e.run([](ends* e) -> weft::task<std::uint64_t> { co_return e->client.queue().counters().calls; }(&e)) <
-             2) {
+      // The stream is out, and from when it waits the call with the key too. Whenever the other one begins, it ends the same way.
+      const auto calls_out = [](ends* e) -> weft::task<std::uint64_t> { co_return e->client.queue().counters().calls; };
+      while (e.run(calls_out(&e)) < 2) {
       }
+      std::thread third{[&] { unkeyed = say_all(e, session.unordered(), {"unkeyed"}, patient); }};
       between.resets_all = true;
       first.join();
       second.join();

@@ -147,7 +147,7 @@ class retried_exchange final : public exchange, exchange::owner, timer, work, pu
     return attempt();
   }
   void cancel() noexcept override {
-    cancelled_ = true;
+    if (std::exchange(cancelled_, true)) return;  // middleware may say it twice; it arrives once
     if (waits_) {
       timer::cancel();
       home_->submit(*this);  // it arrives, but not beneath this

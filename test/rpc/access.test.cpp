@@ -97,5 +97,7 @@ TEST_SUITE("who calls") {
     two_sides f{
         {.authenticate = [](const weft::caller&) -> weft::result<std::string> { throw std::runtime_error{"x"}; }}};
     CHECK(f.say("hi").status() == weft::status{code::unauthenticated, "the authenticator failed"});
+    two_sides g{{.authenticate = [](const weft::caller&) -> weft::result<std::string> { throw 1; }}};
+    CHECK(g.say("hi").status() == weft::status{code::unauthenticated, "the authenticator failed"});
   }
 }

@@ -214,28 +214,33 @@ TEST_SUITE("retry") {
   }
 
   TEST_CASE("the deadline holds for all attempts together, and stop ends a wait between them") {
-    auto options = retrying(1'000);
-    options.retries[0].most_backoff = options.retries[0].first_backoff = 60s;
-    failing_server f{options};
-    f.fail(1'000);
-    CHECK(f.add() == code::unavailable);  // its 5 s would be over before the second attempt
-    const auto began = std::chrono::steady_clock::now();
-    const auto stopped = weft::sync_wait(f.client, weft::with_scope(
-                                                       [](weft::peer* p, weft::scope& s) -> weft::task<code> {
-                                                         auto call = s.start(
-                                                             [](weft::peer* p) -> weft::reply<AddReply> {
-                                                               co_return co_await Counter::client{*p}.Add(
-                                                                   AddRequest{}, weft::within{1h});
-                                                             },
-                                                             p);
-                                                         std::ignore = co_await weft::sleep_for(50ms);
-                                                         call.stop();
-                                                         const auto reply = co_await std::move(call);
-                                                         co_return reply.code();
-                                                       },
-                                                       f.peer.get()));
-    CHECK(stopped == code::cancelled);
-    CHECK(std::chrono::steady_clock::now() - began < 10s);
+    for (const bool beneath_middleware : {false, true}) {
+      CAPTURE(beneath_middleware);
+      auto options = retrying(1'000);
+      if (beneath_middleware) options.forward = {"x-player"};
+      options.retries[0].most_backoff = options.retries[0].first_backoff = 60s;
+      failing_server f{options};
+      f.fail(1'000);
+      CHECK(f.add() == code::unavailable);  // its 5 s would be over before the second attempt
+      const auto began = std::chrono::steady_clock::now();
+      const auto stopped = weft::sync_wait(f.client, weft::with_scope(
+                                                         [](weft::peer* p, weft::scope& s) -> weft::task<code> {
+                                                           auto call = s.start(
+                                                               [](weft::peer* p) -> weft::reply<AddReply> {
+                                                                 co_return co_await Counter::client{*p}.Add(
+                                                                     AddRequest{}, weft::within{1h});
+                                                               },
+                                                               p);
+                                                           std::ignore = co_await weft::sleep_for(50ms);
+                                                           call.stop();
+                                                           const auto reply = co_await std::move(call);
+                                                           co_return reply.code();
+                                                         },
+                                                         f.peer.get()));
+      CHECK(stopped == code::cancelled);
+      CHECK(std::chrono::steady_clock::now() - began < 10s);
+      CHECK(f.add() == code::unavailable);  // the worker goes on
+    }
   }
 
   TEST_CASE("waits grow, have an end, and differ") {

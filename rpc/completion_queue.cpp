@@ -57,6 +57,8 @@ void* completion_queue::begin(operation& op) noexcept {
 
 void completion_queue::went_out(outgoing_call& call) noexcept {
   ++counters_.calls;
+  call.told_ = false;
+  call.previous_ = nullptr;  // it may have been out before
   call.next_ = outgoing_;
   if (outgoing_ != nullptr) outgoing_->previous_ = &call;
   outgoing_ = &call;
@@ -85,10 +87,20 @@ std::size_t completion_queue::poll(time_point until) noexcept {
 
 void completion_queue::wake() noexcept { waker_->wake(*queue_); }
 
+// New calls stand before those that were told.
+void completion_queue::cancel_new_calls() noexcept {
+  for (auto* call = outgoing_; call != nullptr && !std::exchange(call->told_, true); call = call->next_) {
+    call->cancel_for_shutdown();
+  }
+}
+
 void completion_queue::shutdown() noexcept {
   if (shut_) return;
-  for (auto* call = outgoing_; call != nullptr; call = call->next_) call->cancel_for_shutdown();
-  while (counters_.started != counters_.ended) poll(never);
+  cancel_new_calls();
+  while (counters_.started != counters_.ended) {
+    poll(never);
+    cancel_new_calls();
+  }
   waker_->close();
   while (waker_->pending()) poll(never);
   shut_ = true;

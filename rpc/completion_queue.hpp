@@ -40,6 +40,7 @@ class outgoing_call {
 
   outgoing_call* next_ = nullptr;
   outgoing_call* previous_ = nullptr;
+  bool told_ = false;  // that the queue ends
 };
 
 struct completion_counters {
@@ -82,11 +83,14 @@ class completion_queue final : public event_source {
   std::size_t poll(time_point until) noexcept override;
   /// About 16 us for the caller. One alarm a queue; `Alarm` is not thread-safe and aborts when set twice.
   void wake() noexcept override;
-  /// Cancels the calls that are still out, waits for every tag, then shuts the queue and drains it.
+  /// Cancels the calls that are still out, and those that begin because of what comes meanwhile, waits for every tag, then
+  /// shuts the queue and drains it.
   void shutdown() noexcept override;
 
  private:
   class waker;
+
+  void cancel_new_calls() noexcept;
 
   std::unique_ptr<grpc::ServerBuilder> builder_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;

@@ -19,7 +19,7 @@ using detail::channel;
 constexpr auto one_watch = std::chrono::milliseconds{20};
 
 // Waits until the state is another one, or for `one_watch`. On the polling worker, whose queue drives the connection on
-// while it is watched. False when the queue is shut.
+// while it is watched; not at all when that is shut.
 class state_change final : wait, operation {
  public:
   state_change(completion_queue& queue, grpc::Channel& of, grpc_connectivity_state known) noexcept

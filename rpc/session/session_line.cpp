@@ -81,7 +81,8 @@ void session_line::progressed() noexcept {
   if (!wire_.violation().ok() && !std::exchange(cancelled_, true)) context_.TryCancel();
   const bool broken = cancelled_ || !wire_.reads();
   if (!broken) {
-    if (!closing_ || wire_.sent() != 0 || !wire_.written() || std::exchange(half_closed_once_, true)) return;
+    const bool answered = wire_.sent() == 0 && wire_.serving() == 0 && wire_.written();
+    if (!closing_ || !answered || std::exchange(half_closed_once_, true)) return;
     void* tag = queue_.begin(half_closed_);
     if (tag == nullptr) return;
     half_closing_ = true;

@@ -77,7 +77,7 @@ class session_line final : session_host, session_wire::stream, outgoing_call {
   grpc::Status outcome_{grpc::StatusCode::UNAVAILABLE, "the runtime has ended"};
   const std::vector<server_middleware> no_middleware_;
   bool starting_ = false;
-  bool closing_ = false;       // when all is answered
+  bool closing_ = false;       // when all is answered, both ways
   bool half_closing_ = false;  // its tag is out
   bool half_closed_once_ = false;
   bool said_open_ = false;

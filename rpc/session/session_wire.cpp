@@ -24,12 +24,14 @@ grpc::ByteBuffer message_of(raw_bytes& batch) {
     return {&slice, 1};
   }
   auto* kept = new raw_bytes{std::exchange(batch, {})};
-  WEFT_TSAN_RELEASE(kept);  // a thread of gRPC's own may be the last to need it
+  auto* bytes = const_cast<std::uint8_t*>(kept->data());
+  const auto size = kept->size();
+  WEFT_TSAN_RELEASE(kept);  // from here on it is gRPC's, and a thread of gRPC's own may be the last to need it
   const auto let_go = [](void* k) {
     WEFT_TSAN_ACQUIRE(k);
     delete static_cast<raw_bytes*>(k);
   };
-  const grpc::Slice slice{const_cast<std::uint8_t*>(kept->data()), kept->size(), let_go, kept};
+  const grpc::Slice slice{bytes, size, let_go, kept};
   return {&slice, 1};
 }
 

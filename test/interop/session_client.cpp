@@ -14,7 +14,6 @@
 #include <weft/rpc/session.hpp>
 #include <weft/runtime/ok.hpp>
 #include <weft/runtime/scope.hpp>
-#include <weft/runtime/sleep.hpp>
 #include <weft/runtime/sync_wait.hpp>
 
 #include "desk.hpp"
@@ -119,7 +118,6 @@ task<status> hold_for_a_while(table at, weft::scope& scope) {
   for (std::uint64_t i = 0; i < holds; ++i) std::ignore = scope.start(at.at().Hold(holding(0), weft::within{limit}));
   auto now = before;
   while (now.begun() < before.begun() + holds) {
-    co_await ok(co_await weft::sleep_for(5ms));
     now = co_await ok(at.at().Held(Nothing{}, weft::within{limit}));
   }
   scope.stop();
@@ -130,7 +128,6 @@ task<status> all_stopped(table at, std::uint64_t wanted) {
   for (auto until = std::chrono::steady_clock::now() + limit; std::chrono::steady_clock::now() < until;) {
     const auto now = co_await ok(at.at().Held(Nothing{}, weft::within{limit}));
     if (now.stopped() == wanted) co_return status{};
-    co_await ok(co_await weft::sleep_for(5ms));
   }
   co_return weft::aborted("the handlers were not stopped");
 }

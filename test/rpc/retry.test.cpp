@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -101,7 +102,7 @@ struct failing_service final : Counter::service {
     co_return AddReply{};
   }
   int failures = 0;
-  int executions = 0;
+  std::atomic<int> executions = 0;
 };
 
 struct failing_server {
@@ -122,11 +123,7 @@ struct failing_server {
   code add_once() {
     return weft::sync_wait(client, weft::as_task(Counter::client{*peer}.AddOnce(AddRequest{}))).code();
   }
-  int executions() {
-    int n = 0;
-    weft::visit(rt.worker_at(0), [&] { n = service.executions; });
-    return n;
-  }
+  int executions() const { return service.executions; }
 
   weft::rpc_runtime rt{{.runtime = {.log = [](std::string_view) {}}}};
   failing_service service;
@@ -134,6 +131,19 @@ struct failing_server {
   weft::rpc_runtime client;
   std::unique_ptr<weft::peer> peer;
 };
+
+weft::reply<AddReply> add_within_an_hour(weft::peer* p) {
+  co_return co_await Counter::client{*p}.Add(AddRequest{}, weft::within{1h});
+}
+weft::task<code> stopped_between_attempts(failing_server* f, weft::scope& s) {
+  const auto& queue = f->client.queue().counters();
+  const auto before = f->executions();
+  auto call = s.start(add_within_an_hour, f->peer.get());
+  while (f->executions() == before || queue.calls != 0) std::ignore = co_await weft::sleep_for(1ms);
+  call.stop();
+  const auto reply = co_await std::move(call);
+  co_return reply.code();
+}
 
 }  // namespace
 
@@ -223,20 +233,7 @@ TEST_SUITE("retry") {
       f.fail(1'000);
       CHECK(f.add() == code::unavailable);  // its 5 s would be over before the second attempt
       const auto began = std::chrono::steady_clock::now();
-      const auto stopped = weft::sync_wait(f.client, weft::with_scope(
-                                                         [](weft::peer* p, weft::scope& s) -> weft::task<code> {
-                                                           auto call = s.start(
-                                                               [](weft::peer* p) -> weft::reply<AddReply> {
-                                                                 co_return co_await Counter::client{*p}.Add(
-                                                                     AddRequest{}, weft::within{1h});
-                                                               },
-                                                               p);
-                                                           std::ignore = co_await weft::sleep_for(50ms);
-                                                           call.stop();
-                                                           const auto reply = co_await std::move(call);
-                                                           co_return reply.code();
-                                                         },
-                                                         f.peer.get()));
+      const auto stopped = weft::sync_wait(f.client, weft::with_scope(stopped_between_attempts, &f));
       CHECK(stopped == code::cancelled);
       CHECK(std::chrono::steady_clock::now() - began < 10s);
       CHECK(f.add() == code::unavailable);  // the worker goes on

@@ -1,6 +1,7 @@
 #pragma once
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,9 +16,12 @@
 
 namespace test {
 
-/// Another program, with its stdin and stdout in our hands. What it writes to stderr can be read when it has ended.
+/// Another program, with its stdin and stdout in our hands. What it writes to stderr can be read when it has ended. One that
+/// neither says something nor ends for long is killed, and the test fails.
 class program {
  public:
+  static constexpr int patience_ms = 100'000;
+
   explicit program(std::vector<std::string> command) : errors_{std::tmpfile()} {
     std::signal(SIGPIPE, SIG_IGN);  // it may end before it has read everything
     REQUIRE(errors_ != nullptr);
@@ -96,6 +100,11 @@ class program {
 
  private:
   bool read_some() {
+    pollfd more{.fd = from_, .events = POLLIN, .revents = 0};
+    if (::poll(&more, 1, patience_ms) == 0) {
+      ::kill(pid_, SIGKILL);
+      FAIL("a program that was waited for says nothing");
+    }
     char text[4'096];
     const auto n = ::read(from_, text, sizeof text);
     if (n > 0) output_.append(text, static_cast<std::size_t>(n));

@@ -1,8 +1,11 @@
 #pragma once
 #include <atomic>
+#include <chrono>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <weft/runtime/child.hpp>
+#include <weft/runtime/config.hpp>
 #include <weft/runtime/misuse.hpp>
 #include <weft/runtime/runtime.hpp>
 #include <weft/runtime/spawn.hpp>
@@ -20,7 +23,15 @@ class waited final : public child<T> {
   using child<T>::child;
 
   bool done() const noexcept { return done_.load(std::memory_order_acquire); }
-  void block() const noexcept { done_.wait(false, std::memory_order_acquire); }
+  // ThreadSanitizer runs the handler of a signal at the thread's next call that it intercepts, and does not know of the one in
+  // which `wait` sleeps: there a signal that came just before would stay unseen until the end.
+  void block() const noexcept {
+#if WEFT_TSAN
+    while (!done()) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+#else
+    done_.wait(false, std::memory_order_acquire);
+#endif
+  }
   void pump(runtime& rt) const noexcept { pump_until(rt, done_); }
 
  private:

@@ -4,12 +4,14 @@
 #include <grpcpp/grpcpp.h>
 
 #include <weft/rpc/convert.hpp>
+#include <weft/rpc/detail/open_channels.hpp>
 #include <weft/runtime/config.hpp>
 
 namespace weft {
 // Any thread sets the alarm, at most one setting is out: `pending_`, under the lock, from Set to the tag's arrival.
 class completion_queue::waker final : public operation {
  public:
+  explicit waker(completion_queue& woken) noexcept : woken_{woken} {}
   void wake(grpc::CompletionQueue& queue) noexcept {
     std::lock_guard lock{mutex_};
     if (closed_ || pending_) return;
@@ -18,8 +20,11 @@ class completion_queue::waker final : public operation {
     alarm_.Set(&queue, gpr_inf_past(GPR_CLOCK_MONOTONIC), static_cast<operation*>(this));
   }
   void on_event(bool) noexcept override {
-    std::lock_guard lock{mutex_};
-    pending_ = false;
+    {
+      std::lock_guard lock{mutex_};
+      pending_ = false;
+    }
+    woken_.channels_->watch_those_that_left();
   }
   /// No alarm is set from now on; true when one is still out.
   bool close() noexcept {
@@ -33,6 +38,7 @@ class completion_queue::waker final : public operation {
   }
 
  private:
+  completion_queue& woken_;
   std::mutex mutex_;
   bool pending_ = false;
   bool closed_ = false;
@@ -42,7 +48,8 @@ class completion_queue::waker final : public operation {
 completion_queue::completion_queue()
     : builder_{std::make_unique<grpc::ServerBuilder>()},
       queue_{builder_->AddCompletionQueue()},
-      waker_{std::make_unique<waker>()} {}
+      waker_{std::make_unique<waker>(*this)},
+      channels_{std::make_shared<detail::open_channels>(*this)} {}
 
 completion_queue::~completion_queue() {
   if (!shut_) shutdown();
@@ -97,6 +104,7 @@ void completion_queue::cancel_new_calls() noexcept {
 void completion_queue::shutdown() noexcept {
   if (shut_) return;
   cancel_new_calls();
+  channels_->close();
   while (counters_.started != counters_.ended) {
     poll(never);
     cancel_new_calls();

@@ -13,6 +13,9 @@ class ServerCompletionQueue;
 }  // namespace grpc
 
 namespace weft {
+namespace detail {
+class open_channels;
+}
 
 /// Something started on gRPC's completion queue: its address is the tag. It lives until `on_event`.
 class operation {
@@ -79,12 +82,13 @@ class completion_queue final : public event_source {
   /// one server from a builder, and fails or aborts on the next.
   grpc::ServerBuilder* take_builder() noexcept { return std::exchange(server_built_, true) ? nullptr : builder_.get(); }
   const completion_counters& counters() const noexcept { return counters_; }
+  const std::shared_ptr<detail::open_channels>& channels() const noexcept { return channels_; }
 
   std::size_t poll(time_point until) noexcept override;
   /// About 16 us for the caller. One alarm a queue; `Alarm` is not thread-safe and aborts when set twice.
   void wake() noexcept override;
-  /// Cancels the calls that are still out, and those that begin because of what comes meanwhile, waits for every tag, then
-  /// shuts the queue and drains it.
+  /// Cancels the calls that are still out, and those that begin because of what comes meanwhile, waits for every tag and for
+  /// channels that connect (see `open_channels`), then shuts the queue and drains it.
   void shutdown() noexcept override;
 
  private:
@@ -95,6 +99,7 @@ class completion_queue final : public event_source {
   std::unique_ptr<grpc::ServerBuilder> builder_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::unique_ptr<waker> waker_;
+  const std::shared_ptr<detail::open_channels> channels_;
   completion_counters counters_;
   outgoing_call* outgoing_ = nullptr;
   bool server_built_ = false;

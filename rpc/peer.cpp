@@ -7,6 +7,7 @@
 #include <charconv>
 #include <limits>
 #include <weft/rpc/detail/channel.hpp>
+#include <weft/rpc/detail/open_channels.hpp>
 
 namespace weft {
 namespace {
@@ -109,6 +110,7 @@ result<std::shared_ptr<grpc::ChannelCredentials>> credentials_for(const std::str
 
 channel::channel(rpc_runtime& rt, const std::string& address, const peer_options& options)
     : owner_{rt},
+      all_{rt.queue().channels()},
       address_{address},
       metadata_{options.metadata},
       retries_{options.retries},
@@ -125,7 +127,12 @@ channel::channel(rpc_runtime& rt, const std::string& address, const peer_options
   if (options.connections > 1) arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   for (int i = 0; i < options.connections; ++i) {
     connections_.emplace_back(grpc::CreateCustomChannel(address, *credentials, arguments));
+    all_->add(connections_.back().shared());
   }
+}
+
+channel::~channel() {
+  for (auto& one : connections_) all_->leave(one.shared());
 }
 
 const retry_policy* channel::retry_of(const method_info& method) const noexcept {

@@ -12,6 +12,8 @@
 
 namespace weft::detail {
 
+class open_channels;
+
 /// One connection of a peer.
 class connection {
  public:
@@ -33,10 +35,11 @@ class connection {
   std::unordered_map<const method_info*, std::unique_ptr<known_method>> methods_;
 };
 
-/// gRPC's side of a peer. On the polling worker, except for its construction.
+/// gRPC's side of a peer. On the polling worker, except for its construction and destruction.
 class channel {
  public:
   channel(rpc_runtime& rt, const std::string& address, const peer_options& options);
+  ~channel();
 
   /// The connections in turn.
   connection& next() noexcept {
@@ -64,6 +67,7 @@ class channel {
 
  private:
   rpc_runtime& owner_;
+  const std::shared_ptr<open_channels> all_;
   status problem_;
   const std::string address_;
   weft::metadata metadata_;

@@ -92,8 +92,7 @@ static void cycle(int i, const char *self, int inherited) {
   }
   if (workers == 0) OK(weft_pump(i % 3 == 0 ? w.here : w.there, 0, 0, NULL)); /* not a whole frame */
   if (i % 50 == 7) start_child(self, inherited);
-  /* A pumped client goes first: see the limits in rpc/c/README.md. */
-  const int server_first = workers != 0 && i % 2 != 0;
+  const int server_first = i % 2 != 0;
   OK(weft_runtime_destroy(server_first ? w.there : w.here));
   OK(weft_runtime_destroy(server_first ? w.here : w.there));
 }
@@ -110,12 +109,10 @@ int main(int argc, char **argv) {
   const int before = descriptors();
   const int threads = other_threads(); /* a sanitizer's, which it starts with the first of ours */
   for (int i = 0; i < cycles; ++i) cycle(i, argv[0], inherited);
-  /* gRPC closes some of its descriptors in the background, and keeps a few for good: see the limits in rpc/c/README.md. */
-  const int lost = cycles / 25;
-  const double late = seconds_now() + 30;
-  while ((other_threads() > threads || descriptors() > before + lost) && seconds_now() < late) poll(NULL, 0, 10);
+  const double late = seconds_now() + 30; /* gRPC closes some of its descriptors in the background */
+  while ((other_threads() > threads || descriptors() > before) && seconds_now() < late) poll(NULL, 0, 10);
   printf("%d cycles: %d threads left, %d descriptors, %d before\n", cycles, other_threads() - threads, descriptors(), before);
   CHECK(other_threads() <= threads);
-  CHECK(descriptors() <= before + lost);
+  CHECK(descriptors() <= before);
   return 0;
 }

@@ -5,12 +5,15 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 #include <weft/runtime/scope.hpp>
+#include <weft/runtime/sleep.hpp>
 #include <weft/runtime/with_timeout.hpp>
+#include <weft/test/world.hpp>
 
 #include "../support/bound_echo.hpp"
 #include "../support/ending.hpp"
@@ -58,6 +61,7 @@ struct recursive_wallet : test::v1::Wallet::service {
     test::v1::ReserveReply reply;
     reply.set_hold("done");
     if (request.amount() == 0) co_return reply;
+    (void)co_await weft::sleep_for(std::chrono::milliseconds{1});  // for whoever else is called
     request.set_amount(request.amount() - 1);
     co_return co_await rpc.call<test::v1::ReserveReply>("wallet.Reserve", request);
   }
@@ -351,24 +355,23 @@ TEST_SUITE("calls by name") {
 
   TEST_CASE("two exclusive services that wait for each other by name are told so at once") {
     weft::directory to_second, to_first;
-    weft::runtime rt;
-    recursive_wallet first{rt, to_second}, second{rt, to_first};
+    weft::test::world world;  // whose clock stands still while either of them runs
+    recursive_wallet first{world, to_second}, second{world, to_first};
     for (auto* d : {&to_first, &to_second}) d->alias("wallet", "test.v1.Wallet");
     to_first.add("test.v1.Wallet", first);
     to_second.add("test.v1.Wallet", second);
-    const auto one_aborted = weft::sync_wait(
-        rt, weft::with_scope(
-                [](const weft::directory* a, const weft::directory* b, weft::scope& s) -> weft::task<bool> {
-                  auto one = s.start(a->call_json("wallet.Reserve", R"({"amount": "1"})"));
-                  auto other = s.start(b->call_json("wallet.Reserve", R"({"amount": "1"})"));
-                  const auto x = co_await std::move(one);
-                  const auto y = co_await std::move(other);
-                  co_return (x.ok() && y.code() == weft::code::aborted) || (y.ok() && x.code() == weft::code::aborted);
-                },
-                &to_first, &to_second));
+    const auto one_aborted = world.run(weft::with_scope(
+        [](const weft::directory* a, const weft::directory* b, weft::scope& s) -> weft::task<bool> {
+          auto one = s.start(a->call_json("wallet.Reserve", R"({"amount": "1"})"));
+          auto other = s.start(b->call_json("wallet.Reserve", R"({"amount": "1"})"));
+          const auto x = co_await std::move(one);
+          const auto y = co_await std::move(other);
+          co_return (x.ok() && y.code() == weft::code::aborted) || (y.ok() && x.code() == weft::code::aborted);
+        },
+        &to_first, &to_second));
     CHECK(one_aborted);
-    first.stop_and_wait();
-    second.stop_and_wait();
+    world.run(first.stop());
+    world.run(second.stop());
   }
 
   TEST_CASE("a service that is added again is called where it was added last") {

@@ -3,6 +3,9 @@
 #include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
+#include <thread>
+#include <utility>
 #include <weft/rpc/convert.hpp>
 #include <weft/rpc/detail/open_channels.hpp>
 #include <weft/runtime/config.hpp>
@@ -45,6 +48,70 @@ class completion_queue::waker final : public operation {
   grpc::Alarm alarm_;
 };
 
+// Waits in gRPC's queue while nobody pumps. `state_` is the whole protocol:
+//   held      the pump polls; the thread waits for `watching`
+//   watching  the thread is in Next; the pump keeps off
+//   caught    the thread has an event for the pump, in `tag_` and `ok_`, and waits
+//   ended     it leaves; an event that it still got is in `tag_`
+// The pump moves it from held to watching, from caught to held, and to ended; the thread from watching to caught.
+class completion_queue::waiter {
+ public:
+  waiter(grpc::CompletionQueue& queue, const thread_hook& hook, std::function<void()> ready)
+      : queue_{queue}, ready_{std::move(ready)}, thread_{start_thread(hook, "weft-waiter", [this] { run(); })} {}
+
+  void watch() noexcept {
+    auto expected = held;
+    if (state_.compare_exchange_strong(expected, watching)) state_.notify_one();
+  }
+  bool watches() const noexcept { return state_.load() == watching; }
+  /// What it caught: once. Only when it does not watch.
+  bool take(void*& tag, bool& ok) noexcept {
+    if (tag_ == nullptr) return false;
+    tag = std::exchange(tag_, nullptr);
+    ok = ok_;
+    auto expected = caught;
+    state_.compare_exchange_strong(expected, held);
+    return true;
+  }
+  void end(waker& wake) noexcept {
+    if (!thread_.joinable()) return;
+    const auto before = state_.exchange(ended);
+    state_.notify_one();
+    if (before == watching) wake.wake(queue_);
+    thread_.join();
+  }
+
+ private:
+  enum state : std::uint8_t { held, watching, caught, ended };
+
+  void run() noexcept {
+    for (;;) {
+      auto now = state_.load();
+      while (now == held || now == caught) {
+        state_.wait(now);
+        now = state_.load();
+      }
+      if (now == ended) return;
+      void* tag = nullptr;
+      bool ok = false;
+      if (!queue_.Next(&tag, &ok)) return;
+      WEFT_TSAN_ACQUIRE(tag);
+      ok_ = ok;
+      tag_ = tag;
+      auto expected = watching;
+      if (!state_.compare_exchange_strong(expected, caught)) return;
+      ready_();
+    }
+  }
+
+  grpc::CompletionQueue& queue_;
+  const std::function<void()> ready_;
+  std::atomic<state> state_{held};
+  void* tag_ = nullptr;
+  bool ok_ = false;
+  std::thread thread_;
+};
+
 completion_queue::completion_queue()
     : builder_{std::make_unique<grpc::ServerBuilder>()},
       queue_{builder_->AddCompletionQueue()},
@@ -77,14 +144,24 @@ void completion_queue::came_back(outgoing_call& call) noexcept {
   if (call.next_ != nullptr) call.next_->previous_ = call.previous_;
 }
 
-std::size_t completion_queue::poll(time_point until) noexcept {
-  void* tag = nullptr;
-  bool ok = false;
+void completion_queue::prepare_watch(const thread_hook& hook, std::function<void()> ready) {
+  waiter_ = std::make_unique<waiter>(*queue_, hook, std::move(ready));
+}
+
+void completion_queue::watch() noexcept { waiter_->watch(); }
+
+bool completion_queue::next_event(time_point until, void*& tag, bool& ok) noexcept {
+  if (waiter_ && (waiter_->watches() || waiter_->take(tag, ok))) return tag != nullptr;
   const auto next = [&] {
     return queue_->AsyncNext(&tag, &ok, to_timespec(until)) == grpc::CompletionQueue::GOT_EVENT;
   };
-  const bool got = next() || (std::exchange(kicked_, false) && next());
-  if (!got) return 0;
+  return next() || (std::exchange(kicked_, false) && next());
+}
+
+std::size_t completion_queue::poll(time_point until) noexcept {
+  void* tag = nullptr;
+  bool ok = false;
+  if (!next_event(until, tag, ok)) return 0;
   WEFT_TSAN_ACQUIRE(tag);
   auto* op = static_cast<operation*>(tag);
   if (op != waker_.get()) ++counters_.ended;
@@ -103,6 +180,7 @@ void completion_queue::cancel_new_calls() noexcept {
 
 void completion_queue::shutdown() noexcept {
   if (shut_) return;
+  if (waiter_) waiter_->end(*waker_);
   cancel_new_calls();
   channels_->close();
   while (counters_.started != counters_.ended) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -87,19 +88,25 @@ class completion_queue final : public event_source {
   std::size_t poll(time_point until) noexcept override;
   /// About 16 us for the caller. One alarm a queue; `Alarm` is not thread-safe and aborts when set twice.
   void wake() noexcept override;
+  /// Starts a thread that waits for gRPC in the place of the pump, whenever it watches: never do both poll.
+  void prepare_watch(const thread_hook& hook, std::function<void()> ready) override;
+  void watch() noexcept override;
   /// Cancels the calls that are still out, and those that begin because of what comes meanwhile, waits for every tag and for
   /// channels that connect (see `open_channels`), then shuts the queue and drains it.
   void shutdown() noexcept override;
 
  private:
   class waker;
+  class waiter;
 
+  bool next_event(time_point until, void*& tag, bool& ok) noexcept;
   void cancel_new_calls() noexcept;
 
   std::unique_ptr<grpc::ServerBuilder> builder_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::unique_ptr<waker> waker_;
   const std::shared_ptr<detail::open_channels> channels_;
+  std::unique_ptr<waiter> waiter_;
   completion_counters counters_;
   outgoing_call* outgoing_ = nullptr;
   bool server_built_ = false;

@@ -127,15 +127,14 @@ result<int> listener::bind_network(const std::string& address, std::string host,
   return chosen;
 }
 
-void listener::start() {
+void listener::start(const thread_hook& hook) {
   wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   // Signals are for the program's threads.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread{[this] { run(); }};
+  thread_ = start_thread(hook, "weft-listener", [this] { run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_setname_np(thread_.native_handle(), "weft-listener");
 }
 
 void listener::stop() noexcept {

@@ -4,6 +4,7 @@
 #include <thread>
 #include <vector>
 #include <weft/runtime/result.hpp>
+#include <weft/runtime/threads.hpp>
 
 namespace weft {
 
@@ -20,7 +21,7 @@ class listener {
   /// "host:port", "[::1]:port", "unix:path", "unix-abstract:name"; port 0 takes a free one. Connections wait at the kernel
   /// until `start`. Yields the port, 0 for Unix sockets. Errors: UNAVAILABLE, with the address and why.
   result<int> bind(const std::string& address);
-  void start();
+  void start(const thread_hook& hook = {});
   /// Accepts nothing more, and listens no more. Blocks until its thread has ended. Idempotent.
   void stop() noexcept;
 

@@ -1,10 +1,8 @@
 #include <weft/rpc/server.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <stop_token>
 #include <string>
-#include <thread>
 #include <weft/rpc/convert.hpp>
 #include <weft/rpc/incoming_call.hpp>
 #include <weft/rpc/incoming_session.hpp>
@@ -59,7 +57,7 @@ status server::state::start() {
   grpc_ = builder.BuildAndStart();
   if (!grpc_) return unavailable("gRPC did not start the server: its log says why");
   visit(home_, [this] { arm_all(); });
-  listener_.start();
+  listener_.start(server_.runtime_.thread_start());
   say_where();
   return {};
 }
@@ -178,6 +176,16 @@ void server::state::arm_session() {
   if (!stopping_ && server_.options_.sessions) (new incoming_session{*this})->arm();
 }
 
+// A pumped runtime goes on meanwhile: handlers in progress have the grace.
+template <class Done>
+void server::state::pump_until(Done done) noexcept {
+  for (;;) {
+    const bool more = server_.runtime_.pump().more;
+    if (done()) return;
+    if (!more) home_.rest();
+  }
+}
+
 // 1. Nothing is accepted any more, the worker is told to arm nothing more, and sessions that they begin no further call.
 // 2. Server::Shutdown, on a thread that is not polling: it blocks until every call has ended, cancelling them when the grace
 //    is over, while the worker goes on. Requests that are armed come back with !ok.
@@ -196,12 +204,15 @@ void server::state::stop(duration grace, const std::stop_token& at_once) noexcep
   if (home_.threaded()) {
     shut_down();
   } else {
-    std::atomic<bool> shut{false};
-    std::thread blocking{[&] {
+    struct news final : work {
+      void run() noexcept override { shut = true; }
+      bool shut = false;
+    } over;
+    auto blocking = start_thread(server_.runtime_.thread_start(), "weft-stop", [&] {
       shut_down();
-      shut = true;
-    }};
-    while (!shut) home_.round(time_point::min());
+      home_.submit(over);
+    });
+    pump_until([&over] { return over.shut; });
     blocking.join();
   }
   visit(home_, [this] {
@@ -211,7 +222,7 @@ void server::state::stop(duration grace, const std::stop_token& at_once) noexcep
   if (home_.threaded()) {
     ended_.acquire();
   } else {
-    while (!ended_.try_acquire()) home_.round(time_point::min());
+    pump_until([this] { return ended_.try_acquire(); });
   }
 }
 

@@ -43,6 +43,8 @@ class server::state {
   void say_cut_off(const char* method) const noexcept;
   void hand_over(int fd);
   void arm_all();
+  template <class Done>
+  void pump_until(Done done) noexcept;
   void arm(method& m);
   void arm_unary(method& m);
   void arm_unknown();

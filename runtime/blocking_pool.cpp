@@ -26,7 +26,9 @@ blocking_threads::blocking_threads(factory make, blocking_pool_options options)
   if (options_.threads < 1 || options_.waiting < 1) {
     misuse("blocking_pool_options: a pool needs a thread, and room for a job that waits");
   }
-  for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { serve(); });
+  for (int i = 0; i < options_.threads; ++i) {
+    threads_.push_back(start_thread(options_.thread_start, "weft-blocking", [this] { serve(); }));
+  }
 }
 
 status blocking_threads::submit(std::shared_ptr<blocking_job> job) {

@@ -18,6 +18,7 @@
 #include <vector>
 #include <weft/runtime/blocking_job.hpp>
 #include <weft/runtime/config.hpp>
+#include <weft/runtime/threads.hpp>
 
 namespace weft {
 
@@ -30,6 +31,7 @@ struct blocking_pool_options {
   /// Where it reports what it cannot return: exceptions of functions, factories that fail, jobs that are lost. Called on
   /// the pool's threads. Null: stderr.
   std::function<void(std::string_view)> log{};
+  thread_hook thread_start{};  ///< Called on each of its threads when it starts.
 };
 
 struct blocking_pool_counters {

@@ -89,7 +89,7 @@ io::io(io_options options) : core_{std::make_shared<io_core>()} {
   if (!options.thread) return;
   auto& s = *core_->state_;
   s.running.emplace(s.context.get_executor());
-  thread_ = std::thread{[&s]() noexcept { s.context.run(); }};
+  thread_ = start_thread(options.thread_start, "weft-io", [&s] { s.context.run(); });
 }
 
 io::~io() { stop(); }

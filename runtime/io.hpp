@@ -3,6 +3,7 @@
 #include <memory>
 #include <thread>
 #include <weft/runtime/inbox.hpp>
+#include <weft/runtime/threads.hpp>
 
 namespace boost::asio {
 class io_context;
@@ -63,6 +64,8 @@ class io_core {
 struct io_options {
   /// False: no thread; the program calls `poll`, or runs `context()` on one thread of its own.
   bool thread = true;
+  /// Called on that thread when it starts.
+  thread_hook thread_start{};
 };
 
 /// Where sockets are read and written: a Boost.Asio io_context and a thread that runs it. User code does not run there;

@@ -10,7 +10,7 @@ namespace weft {
 
 long_runs::long_runs(runtime& rt, std::vector<worker*> workers, duration limit) : owner_{rt}, limit_{limit} {
   for (auto* w : workers) watched_.push_back({.who = w});
-  thread_ = std::thread{[this] { run(); }};
+  thread_ = start_thread(rt.thread_start(), "weft-monitor", [this] { run(); });
 }
 
 void long_runs::stop() noexcept {

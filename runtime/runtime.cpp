@@ -17,6 +17,7 @@ runtime::runtime(runtime_options options, std::unique_ptr<event_source> first_so
   if (options_.workers < 0) misuse("runtime_options::workers is negative: 0 means pumped, n means n threads");
   const bool threaded = options_.workers > 0;
   if (threaded && options_.order != nullptr) misuse("runtime_options::order is for workers = 0: threads have no order");
+  if (threaded && options_.wake.any()) misuse("runtime_options::wake is for workers = 0: threads wake by themselves");
   const int count = threaded ? options_.workers : 1;
   for (int i = 0; i < count; ++i) {
     auto source = i == 0 && first_source ? std::move(first_source) : make_futex_source();
@@ -27,14 +28,21 @@ runtime::runtime(runtime_options options, std::unique_ptr<event_source> first_so
   if (options_.monitor.suspended > duration::zero()) {
     for (auto& w : workers_) w->watch_waits(options_.monitor.suspended);
   }
-  if (!threaded) return;
+  if (!threaded) {
+    if (!options_.wake.any()) return;
+    signal_ = std::make_unique<pump_signal>(options_.wake.call);
+    workers_[0]->raise_when_woken(*signal_);
+    return;
+  }
   if (options_.monitor.long_run > duration::zero()) {
     std::vector<worker*> all;
     for (auto& w : workers_) all.push_back(w.get());
     long_runs_ = std::make_unique<long_runs>(*this, std::move(all), options_.monitor.long_run);
     for (auto& w : workers_) w->watch_runs(*long_runs_);
   }
-  for (auto& w : workers_) threads_.emplace_back([&w = *w] { w.run(); });
+  for (auto& w : workers_) {
+    threads_.push_back(start_thread(options_.thread_start, "weft-worker", [&w = *w] { w.run(); }));
+  }
 }
 
 runtime::~runtime() {
@@ -94,20 +102,16 @@ void runtime::wait_until_idle() noexcept {
   }
 }
 
-pump_result runtime::pump(duration budget) noexcept {
+pump_result runtime::pump(const pump_options& options) noexcept {
   if (!threads_.empty()) misuse("runtime::pump was called on a runtime with threads: make it with workers = 0");
   auto& w = *workers_[0];
   if (worker::current() == &w) misuse("runtime::pump was called in something that it runs: return to it instead");
-  const auto until = saturating_add(clock_->now(), budget);
-  bool more = true;
-  auto now = clock_->now();
-  do {
-    const auto before = now;
-    more = w.round(until);
-    now = clock_->now();
-    if (now == before) break;  // a clock that stands still uses up no budget
-  } while (more && now < until);
-  return {more, w.next_due()};
+  return w.pump(options);
+}
+
+int runtime::wake_fd() const noexcept {
+  if (!signal_ || !options_.wake.fd) misuse("runtime::wake_fd: set runtime_options::wake.fd, with workers = 0");
+  return signal_->fd();
 }
 
 worker& runtime::worker_at(int index) {

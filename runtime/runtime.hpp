@@ -10,7 +10,9 @@
 #include <weft/runtime/clock.hpp>
 #include <weft/runtime/log.hpp>
 #include <weft/runtime/monitor.hpp>
+#include <weft/runtime/pump.hpp>
 #include <weft/runtime/strand.hpp>
+#include <weft/runtime/threads.hpp>
 #include <weft/runtime/worker.hpp>
 
 namespace weft {
@@ -29,12 +31,11 @@ struct runtime_options {
   monitor_options monitor{};
   /// For tests, with `workers = 0`. Must outlive the runtime.
   run_order* order = nullptr;
-};
-
-/// What `pump` left.
-struct pump_result {
-  bool more = false;              ///< Work is queued: pump again at once.
-  time_point next_timer = never;  ///< Otherwise, when the next timer is due.
+  /// With `workers = 0`, for a foreign event loop that has to be told when to pump. An rpc_runtime then starts one thread,
+  /// which waits for gRPC, whose queue has no descriptor; without it no thread of weft's is started.
+  wake_options wake{};
+  /// Called on every thread that the runtime, or a server of it, starts.
+  thread_hook thread_start{};
 };
 
 /// The way in for roots from threads that are no workers; closed when the runtime stops.
@@ -79,9 +80,14 @@ class runtime {
   /// A task that does not end within 5 s is reported to the log; the wait goes on.
   virtual void stop() noexcept;
 
-  /// Makes rounds of worker 0 on this thread (one, while the clock stands still) until `budget` is used up or nothing is left to do; never blocks.
-  /// Only with `workers = 0`; always on the same thread. Overruns the budget by at most one entry of a strand.
-  pump_result pump(duration budget = std::chrono::milliseconds{2}) noexcept;
+  /// Makes rounds of worker 0 on this thread (one, while the clock stands still) until the budget is used up or nothing is
+  /// left to do; never blocks. What is left is for the next pump, in order; strands and events take turns.
+  /// Only with `workers = 0`; always on the same thread. Overruns the budget by at most one entry of a strand, or one event.
+  pump_result pump(const pump_options& options) noexcept;
+  pump_result pump(duration budget = std::chrono::milliseconds{2}) noexcept { return pump({.budget = budget}); }
+
+  /// The descriptor of `wake_options::fd`. It stays the runtime's, for which it lives. Misuse without that option.
+  int wake_fd() const noexcept;
 
   /// Index 0 polls I/O. With `workers = 0` there is worker 0, the pumped one. An index out of range is a misuse.
   worker& worker_at(int index);
@@ -93,6 +99,7 @@ class runtime {
   /// One line for the log, on behalf of no task. Any thread.
   void log(severity level, std::string_view text, std::span<const log_field> fields = {}) const noexcept;
   const monitor_options& monitor() const noexcept { return options_.monitor; }
+  const thread_hook& thread_start() const noexcept { return options_.thread_start; }
   weft::newcomers& newcomers() noexcept { return newcomers_; }
 
  private:
@@ -102,6 +109,7 @@ class runtime {
   runtime_options options_;
   steady_clock steady_;
   const clock* clock_;
+  std::unique_ptr<pump_signal> signal_;
   std::vector<std::unique_ptr<worker>> workers_;
   std::unique_ptr<strand> control_;
   std::vector<std::thread> threads_;

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 #include <utility>
 #include <weft/runtime/context.hpp>
 #include <weft/runtime/frame_pool.hpp>
 #include <weft/runtime/long_waits.hpp>
+#include <weft/runtime/pump.hpp>
 #include <weft/runtime/run_order.hpp>
 #include <weft/runtime/runtime.hpp>
 #include <weft/runtime/service.hpp>
@@ -58,7 +60,11 @@ bool worker::submit(work& w) noexcept {
     case inbox::pushed::queued: return true;
     case inbox::pushed::must_wake:
       wakes_.fetch_add(1, std::memory_order_relaxed);
-      source_->wake();
+      if (signal_ != nullptr) {
+        signal_->raise();
+      } else {
+        source_->wake();
+      }
       return true;
     case inbox::pushed::refused: break;
   }
@@ -85,6 +91,12 @@ void worker::remove_ready(strand& s) noexcept {
     break;
   }
   if (on_this_thread.strand == &s) running_destroyed_ = true;
+}
+
+void worker::raise_when_woken(pump_signal& s) {
+  signal_ = &s;
+  source_->prepare_watch(owner_.thread_start(), [&s] { s.raise(); });
+  s.raise();  // it is awake until the first pump
 }
 
 void worker::watch_waits(duration limit) { long_waits_ = std::make_unique<long_waits>(*this, limit); }
@@ -161,9 +173,9 @@ bool worker::slice_over() noexcept {
   return true;
 }
 
-void worker::run_ready(time_point until) noexcept {
+void worker::run_ready(time_point until, std::uint64_t most) noexcept {
   slice_end_ = until;
-  slice_last_entry_ = running_.entries() + most_entries;
+  slice_last_entry_ = running_.entries() + most;
   slice_ended_ = false;
   while (ready_head_ != nullptr && !slice_ended_) {
     if (order_ != nullptr) let_order_choose();
@@ -188,42 +200,92 @@ void worker::let_order_choose() noexcept {
   ready_head_ = chosen;
 }
 
-void worker::make_round(time_point until) noexcept {
+void worker::make_round(time_point until, std::uint64_t most) noexcept {
   look_at_clock();
   accept(inbox_.take_all());
   firing_ = true;
   counters_.timers += timers_.advance(now_);
   firing_ = false;
-  run_ready(until);
+  run_ready(until, most);
   if (probe_ != nullptr && idle()) std::exchange(probe_, nullptr)->answer(running_.entries());
 }
 
 bool worker::round(time_point until) noexcept {
   enter inside{*this};
-  make_round(until);
-  const bool more_events = poll_events(until);
+  make_round(until, most_entries);
+  const bool more_events = poll_events(until, most_entries).more;
+  if (signal_ != nullptr) signal_->raise();  // it is awake now: only a pump puts it to sleep
   return more_events || ready_head_ != nullptr || !inbox_.empty();
+}
+
+// Turns of a slice each, so that strands which always have work leave some of each pump to events, and the reverse.
+//
+// With a signal, nothing is missed between pumps: (1) the signal is lowered first, so what comes later raises it again;
+// (2) a pump that leaves nothing puts the inbox to sleep, whose next push then raises the signal, and has the source watch;
+// (3) if something came before that, or work is left, the signal is raised here.
+pump_result worker::pump(const pump_options& options) noexcept {
+  enter inside{*this};
+  if (signal_ != nullptr) {
+    signal_->lower();
+    inbox_.awake();
+  }
+  const auto most = options.max_events != 0 ? options.max_events : std::numeric_limits<std::uint64_t>::max();
+  const auto first_entry = running_.entries();
+  std::uint64_t events = 0;
+  const auto left = [&] { return most - std::min(most, running_.entries() - first_entry + events); };
+  auto now = clock_.now();
+  const auto until = saturating_add(now, options.budget);
+  bool more = true;
+  while (true) {
+    const auto before = now;
+    make_round(std::min(until, before + slice), std::min(left(), most_entries));
+    const auto got = left() != 0 ? poll_events(std::min(until, clock_.now() + slice), left()) : polled{0, true};
+    events += got.events;
+    more = got.more || ready_head_ != nullptr || !inbox_.empty();
+    now = clock_.now();
+    if (!more || now >= until || left() == 0) break;
+    if (now == before) break;  // a clock that stands still uses up no budget
+  }
+  if (signal_ != nullptr) {
+    if (!more) {
+      more = !inbox_.try_sleep();
+      if (!more) source_->watch();
+    }
+    if (more) signal_->raise();
+  }
+  return {.more = more,
+          .next_timer = next_due(),
+          .ran = static_cast<std::size_t>(most - left()),
+          .left = more ? queued_on_strands(pump_result::most_left) : 0};
+}
+
+std::size_t worker::queued_on_strands(std::size_t most) const noexcept {
+  std::size_t n = 0;
+  for (const auto* s = ready_head_; s != nullptr && n < most; s = s->next_ready_) n += s->queued(most - n);
+  return n;
 }
 
 // gRPC reads its sockets only once its queue of events is empty. So as long a turn as the strands had: with one event a
 // round the queue would grow with every reply they send, and the sockets' backlog be parsed in one go in the end.
-bool worker::poll_events(time_point until) noexcept {
-  for (std::uint64_t events = 0; events < most_entries;) {
-    if (source_->poll(time_point::min()) == 0) return false;
+worker::polled worker::poll_events(time_point until, std::uint64_t most) noexcept {
+  std::uint64_t events = 0;
+  while (events < most) {
+    if (source_->poll(time_point::min()) == 0) return {events, false};
     ++events;
     if ((events % clock_stride == 0 || !threaded_) && clock_.now() >= until) break;
   }
-  return true;
+  return {events, true};
 }
 
 void worker::rest() noexcept {
+  if (signal_ != nullptr) return signal_->wait(timers_.next_due());
   enter inside{*this};
   wait_for_events();
 }
 
 void worker::wait_for_events() noexcept {
   if (ready_head_ != nullptr || !inbox_.empty()) {
-    more_events_ = poll_events(clock_.now() + events_slice);
+    more_events_ = poll_events(clock_.now() + events_slice, most_entries).more;
     return;
   }
   if (spin_ > duration::zero() && spin_for_events()) return;
@@ -233,7 +295,7 @@ void worker::wait_for_events() noexcept {
   const auto events = source_->poll(until);
   inbox_.awake();
   if (long_runs_ != nullptr) long_runs_->awake();
-  if (events != 0) more_events_ = poll_events(clock_.now() + events_slice);
+  if (events != 0) more_events_ = poll_events(clock_.now() + events_slice, most_entries).more;
 }
 
 // Spinning pays only where the next event is near. Each failure halves the time spent; one success restores it, and
@@ -246,7 +308,7 @@ bool worker::spin_for_events() noexcept {
   do {
     if (source_->poll(time_point::min()) != 0 || !inbox_.empty()) {
       spin_now_ = spin_;
-      more_events_ = poll_events(clock_.now() + events_slice);
+      more_events_ = poll_events(clock_.now() + events_slice, most_entries).more;
       return true;
     }
   } while (clock_.now() < until);
@@ -260,7 +322,7 @@ void worker::run() noexcept {
     spin_now_ = spin_;
     while (!leaving_) {
       // What events bring has to be run too: after a full turn of theirs the strands get one as long.
-      make_round(clock_.now() + (std::exchange(more_events_, false) ? events_slice : slice));
+      make_round(clock_.now() + (std::exchange(more_events_, false) ? events_slice : slice), most_entries);
       if (!leaving_) wait_for_events();
     }
   }
@@ -283,10 +345,10 @@ void worker::close() noexcept {
   enter inside{*this};
   source_->shutdown();
   do {
-    make_round(never);
+    make_round(never, most_entries);
   } while (ready_head_ != nullptr || !inbox_.empty());
   accept(inbox_.close());
-  while (ready_head_ != nullptr) run_ready(never);
+  while (ready_head_ != nullptr) run_ready(never, most_entries);
 }
 
 void idle_probe::answer(std::uint64_t entries) noexcept {

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -11,6 +12,7 @@
 #include <weft/runtime/here.hpp>
 #include <weft/runtime/inbox.hpp>
 #include <weft/runtime/now_running.hpp>
+#include <weft/runtime/threads.hpp>
 #include <weft/runtime/timer_wheel.hpp>
 
 namespace weft {
@@ -22,6 +24,9 @@ class long_waits;
 class runtime;
 class service;
 class strand;
+class pump_signal;
+struct pump_options;
+struct pump_result;
 
 /// Where a worker waits when it has nothing to run, and what it polls besides: a futex, or gRPC's completion queue.
 class event_source {
@@ -34,6 +39,12 @@ class event_source {
 
   /// Ends a `poll` that waits, or the next one. Any thread.
   virtual void wake() noexcept = 0;
+
+  /// For pumped workers, before the first `poll`: there will be `watch`. `ready` outlives the source; any thread may call it.
+  virtual void prepare_watch(const thread_hook& /*hook*/, std::function<void()> /*ready*/) {}
+  /// Calls `ready` once, as soon as `poll` has something to do. Ends with the next event that `poll` handles; until then
+  /// `poll` is cheap. No effect while it watches. On the worker only.
+  virtual void watch() noexcept {}
 
   /// Winds up: called by the worker when all tasks have ended; afterwards `poll` is not called, and a `wake` from a thread
   /// that is late has to do nothing.
@@ -107,6 +118,8 @@ class worker {
   /// The task that runs from here on is called `name`. On the worker only.
   void runs_task(const char* name) noexcept { running_.is_task(name); }
 
+  /// Before it runs, pumped: tells `s` when a pump would have something to do.
+  void raise_when_woken(pump_signal& s);
   /// Before it runs: reports waits that last for longer than `limit`.
   void watch_waits(duration limit);
   /// Before it runs: `watch` wants to know when it wakes up.
@@ -127,7 +140,9 @@ class worker {
   /// Runs rounds until `leave` was asked for; then closes inbox and source.
   void run() noexcept;
 
-  /// One round without waiting, for pumps. Stops at `until`. Returns true when work is left.
+  /// `runtime::pump`.
+  pump_result pump(const pump_options& options) noexcept;
+  /// One round without waiting, for what blocks on a pumped runtime. Stops at `until`. Returns true when work is left.
   bool round(time_point until) noexcept;
   /// Waits until there is something to do: an event, a due timer, work from another thread. For pumps that may block.
   void rest() noexcept;
@@ -162,16 +177,20 @@ class worker {
   /// Marks the calling thread as this worker while it lives.
   class enter;
 
-  void make_round(time_point until) noexcept;
+  void make_round(time_point until, std::uint64_t most) noexcept;
   void accept(work* list) noexcept;
-  void run_ready(time_point until) noexcept;
+  void run_ready(time_point until, std::uint64_t most) noexcept;
   template <bool Told>
   void run_strand(strand& s) noexcept;
   void let_order_choose() noexcept;
   void push_ready(strand& s) noexcept;
   void remove_ready(strand& s) noexcept;
-  /// True when it ended by the time: there may be more.
-  bool poll_events(time_point until) noexcept;
+  struct polled {
+    std::uint64_t events;
+    bool more;  // it ended by the time, or the number: there may be
+  };
+  polled poll_events(time_point until, std::uint64_t most) noexcept;
+  std::size_t queued_on_strands(std::size_t most) const noexcept;
   void wait_for_events() noexcept;
   bool spin_for_events() noexcept;
   bool slice_over() noexcept;
@@ -203,6 +222,7 @@ class worker {
   timer_wheel timers_;
   std::unique_ptr<long_waits> long_waits_;
   long_runs* long_runs_ = nullptr;
+  pump_signal* signal_ = nullptr;
   worker_counters counters_;
   now_running running_;
   mutable std::mutex services_mutex_;

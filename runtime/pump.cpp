@@ -21,7 +21,7 @@ pump_signal::~pump_signal() { close(fd_); }
 void pump_signal::raise() noexcept {
   {
     std::lock_guard lock{mutex_};
-    if (std::exchange(raised_, true)) return;
+    if (raised_.exchange(true)) return;
     const std::uint64_t one = 1;
     std::ignore = write(fd_, &one, sizeof one);
   }
@@ -30,7 +30,7 @@ void pump_signal::raise() noexcept {
 
 void pump_signal::lower() noexcept {
   std::lock_guard lock{mutex_};
-  if (!std::exchange(raised_, false)) return;
+  if (!raised_.exchange(false)) return;
   std::uint64_t count = 0;
   std::ignore = read(fd_, &count, sizeof count);
 }

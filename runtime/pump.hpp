@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -48,6 +49,7 @@ class pump_signal {
   int fd() const noexcept { return fd_; }
   /// Any thread.
   void raise() noexcept;
+  bool raised() const noexcept { return raised_.load(std::memory_order_acquire); }
   /// The pumping thread only.
   void lower() noexcept;
   /// Blocks until it is raised, or until then.
@@ -56,8 +58,8 @@ class pump_signal {
  private:
   const std::function<void()> call_;
   int fd_;
-  std::mutex mutex_;  // the descriptor is readable just if `raised_`
-  bool raised_ = false;
+  std::mutex mutex_;  // for who writes: the descriptor is readable just if `raised_`
+  std::atomic<bool> raised_{false};
 };
 
 }  // namespace weft

@@ -218,12 +218,16 @@ bool worker::round(time_point until) noexcept {
   return more_events || ready_head_ != nullptr || !inbox_.empty();
 }
 
-// Turns of a slice each, so that strands which always have work leave some of each pump to events, and the reverse.
+// Turns of a slice each, and of half of the events that are left, so that strands which always have work leave some of each
+// pump to the source's events, and the reverse; when one event is all that is allowed, every other one is the source's.
 //
 // With a signal, nothing is missed between pumps: (1) the signal is lowered first, so what comes later raises it again;
 // (2) a pump that leaves nothing puts the inbox to sleep, whose next push then raises the signal, and has the source watch;
-// (3) if something came before that, or work is left, the signal is raised here.
+// (3) if something came before that, or work is left, the signal is raised here. So while it is lowered only a timer makes
+// work, and a pump before that is a look at the clock.
 pump_result worker::pump(const pump_options& options) noexcept {
+  auto now = clock_.now();
+  if (signal_ != nullptr && now < pumped_until_ && !signal_->raised()) return {.next_timer = pumped_until_};
   enter inside{*this};
   if (signal_ != nullptr) {
     signal_->lower();
@@ -233,13 +237,15 @@ pump_result worker::pump(const pump_options& options) noexcept {
   const auto first_entry = running_.entries();
   std::uint64_t events = 0;
   const auto left = [&] { return most - std::min(most, running_.entries() - first_entry + events); };
-  auto now = clock_.now();
   const auto until = saturating_add(now, options.budget);
+  const auto half_of_left = [&] { return std::min((left() + 1) / 2, most_entries); };
   bool more = true;
+  if (events_owed_) events += poll_events(std::min(until, now + slice), half_of_left()).events;
   while (true) {
     const auto before = now;
-    make_round(std::min(until, before + slice), std::min(left(), most_entries));
-    const auto got = left() != 0 ? poll_events(std::min(until, clock_.now() + slice), left()) : polled{0, true};
+    make_round(std::min(until, before + slice), half_of_left());
+    events_owed_ = left() == 0;
+    const auto got = events_owed_ ? polled{0, true} : poll_events(std::min(until, clock_.now() + slice), left());
     events += got.events;
     more = got.more || ready_head_ != nullptr || !inbox_.empty();
     now = clock_.now();
@@ -253,8 +259,9 @@ pump_result worker::pump(const pump_options& options) noexcept {
     }
     if (more) signal_->raise();
   }
+  pumped_until_ = next_due();
   return {.more = more,
-          .next_timer = next_due(),
+          .next_timer = pumped_until_,
           .ran = static_cast<std::size_t>(most - left()),
           .left = more ? queued_on_strands(pump_result::most_left) : 0};
 }

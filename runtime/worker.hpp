@@ -223,6 +223,8 @@ class worker {
   std::unique_ptr<long_waits> long_waits_;
   long_runs* long_runs_ = nullptr;
   pump_signal* signal_ = nullptr;
+  bool events_owed_ = false;                     // the last pump left the source no turn
+  time_point pumped_until_ = time_point::min();  // with a signal that is not raised: nothing is to be done before
   worker_counters counters_;
   now_running running_;
   mutable std::mutex services_mutex_;

@@ -1,4 +1,4 @@
-// What a call promises, whatever way it goes: the same suite over every binding.
+// What a call promises, whatever way it goes: the same suite over every binding, and in every loop of samples/embed.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -16,7 +16,7 @@
 #include "../support/bound_echo.hpp"
 
 using namespace std::chrono_literals;
-using test::each_way;
+using test::each_way_and_loop;
 using test::say;
 using test::way;
 using fixture = test::bound_echo;
@@ -25,7 +25,7 @@ using test::v1::FailRequest;
 
 TEST_SUITE("conformance") {
   TEST_CASE("a call yields the reply and resumes on the caller's strand") {
-    each_way([](way w) {
+    each_way_and_loop([](way w) {
       fixture f{w};
       const auto text = f.run([](fixture* f) -> weft::task<std::string> {
         const auto* before = weft::worker::current_strand();
@@ -37,7 +37,7 @@ TEST_SUITE("conformance") {
   }
 
   TEST_CASE("an lvalue request is left as it was") {
-    each_way([](way w) {
+    each_way_and_loop([](way w) {
       fixture f{w};
       f.run([](fixture* f) -> weft::task<> {
         auto request = say("again");
@@ -52,7 +52,7 @@ TEST_SUITE("conformance") {
   }
 
   TEST_CASE("the handler's error arrives with its code and message") {
-    each_way([](way w) {
+    each_way_and_loop([](way w) {
       fixture f{w};
       f.run([](fixture* f) -> weft::task<> {
         for (int c = 1; c <= 16; ++c) {
@@ -68,7 +68,7 @@ TEST_SUITE("conformance") {
   }
 
   TEST_CASE("an exception arrives as UNKNOWN without its text") {
-    each_way([](way w) {
+    each_way_and_loop([](way w) {
       fixture f{w};
       auto reply = f.run(weft::as_task(f.client.Throw(say("secret"))));
       CHECK(reply.status() == weft::unknown_error("the handler failed"));
@@ -76,14 +76,14 @@ TEST_SUITE("conformance") {
   }
 
   TEST_CASE("a method that is not overridden answers UNIMPLEMENTED") {
-    each_way([](way w) {
+    each_way_and_loop([](way w) {
       fixture f{w};
       CHECK(f.run(weft::as_task(f.client.Missing(say("")))).code() == weft::code::unimplemented);
     });
   }
 
   TEST_CASE("at the deadline the caller gets DEADLINE_EXCEEDED and the handler is stopped") {
-    each_way([](way w) {
+    each_way_and_loop([](way w) {
       fixture f{w};
       CHECK(f.run(weft::as_task(f.client.Say(say("connects")))).ok());  // what is late must have begun
       auto reply = f.run(weft::as_task(f.client.Say(say("slow", 1h), weft::within{50ms})));
@@ -95,7 +95,7 @@ TEST_SUITE("conformance") {
   }
 
   TEST_CASE("a deadline in the past completes once, with DEADLINE_EXCEEDED, and the method does not run") {
-    each_way([](way w) {
+    each_way_and_loop([](way w) {
       fixture f{w};
       f.run([](fixture* f) -> weft::task<> {
         for (int i = 0; i < 100; ++i) {
@@ -108,7 +108,7 @@ TEST_SUITE("conformance") {
   }
 
   TEST_CASE("a stopped caller is released with CANCELLED and its handler is stopped") {
-    each_way([](way w) {
+    each_way_and_loop([](way w) {
       fixture f{w};
       f.run(weft::with_scope(
           [](fixture* f, weft::scope& s) -> weft::task<> {
@@ -128,7 +128,7 @@ TEST_SUITE("conformance") {
   }
 
   TEST_CASE("the caller's deadline reaches the handler") {
-    each_way([](way w) {
+    each_way_and_loop([](way w) {
       fixture f{w};
       const auto left = f.run([](fixture* f) -> weft::task<weft::result<std::int64_t>> {
         auto ask = [](fixture* f) -> weft::task<weft::result<std::int64_t>> {
@@ -143,7 +143,7 @@ TEST_SUITE("conformance") {
   }
 
   TEST_CASE("without a limit of its own a call has the default deadline") {
-    each_way([](way w) {
+    each_way_and_loop([](way w) {
       fixture f{w};
       auto reply = f.run(weft::as_task(f.client.Say(say(""))));
       CHECK(reply->left_us() > 3'000'000);
@@ -152,7 +152,7 @@ TEST_SUITE("conformance") {
   }
 
   TEST_CASE("a full service answers RESOURCE_EXHAUSTED and finishes what it took") {
-    each_way([](way w) {
+    each_way_and_loop([](way w) {
       fixture f{w, {.name = "small", .reentrancy = weft::reentrancy::exclusive, .mailbox = 3}};
       f.run(weft::with_scope(
           [](fixture* f, weft::scope& s) -> weft::task<> {
@@ -172,7 +172,7 @@ TEST_SUITE("conformance") {
   }
 
   TEST_CASE("a stopped service answers UNAVAILABLE") {
-    each_way([](way w) {
+    each_way_and_loop([](way w) {
       fixture f{w};
       f.service.stop_and_wait();
       CHECK(f.run(weft::as_task(f.client.Say(say("")))).code() == weft::code::unavailable);
@@ -180,7 +180,7 @@ TEST_SUITE("conformance") {
   }
 
   TEST_CASE("a call that has ended says whether the method may have run") {
-    each_way([](way w) {
+    each_way_and_loop([](way w) {
       fixture f{w};
       bool ran = false;
       const auto asking = [&ran](weft::duration limit = 5s) {
@@ -206,7 +206,7 @@ TEST_SUITE("conformance") {
   }
 
   TEST_CASE("a one-way call arrives") {
-    each_way([](way w) {
+    each_way_and_loop([](way w) {
       fixture f{w};
       f.run([](fixture* f) -> weft::task<> {
         CHECK(f->client.send.Say(say("hey")).ok());
@@ -218,7 +218,7 @@ TEST_SUITE("conformance") {
   }
 
   TEST_CASE("the three forms of a call overlap as they promise: awaited, started and awaited later, one way") {
-    each_way([](way w) {
+    each_way_and_loop([](way w) {
       fixture f{w};
       f.run(weft::with_scope(
           [](fixture* f, weft::scope& s) -> weft::task<> {
@@ -235,7 +235,7 @@ TEST_SUITE("conformance") {
   }
 
   TEST_CASE("a thousand calls at once all complete, each with its own reply") {
-    each_way([](way w) {
+    each_way_and_loop([](way w) {
       fixture f{w};
       f.run(weft::with_scope(
           [](fixture* f, weft::scope& s) -> weft::task<> {

@@ -119,13 +119,6 @@ TEST_SUITE("pump") {
   }
 
   TEST_CASE("a strand that always has work leaves part of each pump to the source's events, and the reverse") {
-    weft::manual_clock clock;
-    auto owned = std::make_unique<backlog>(clock, 1'000, 10us);
-    auto& source = *owned;
-    weft::runtime rt{{.workers = 0, .time = &clock}, std::move(owned)};
-    weft::strand s{rt};
-    int ran = 0;
-    bool ending = false;
     struct again {
       weft::strand* s;
       weft::manual_clock* clock;
@@ -137,12 +130,26 @@ TEST_SUITE("pump") {
         if (!*ending) std::ignore = s->try_post(again{*this});
       }
     };
-    REQUIRE(s.try_post(again{&s, &clock, &ran, &ending}).ok());
-    rt.pump(2ms);
-    CHECK(ran > 50);
-    CHECK(source.left < 1'000 - 50);
-    ending = true;
-    rt.pump();
+    struct limit {
+      std::size_t max_events;
+      int pumps;
+    };
+    for (const auto& [max_events, pumps] : {limit{0, 1}, limit{100, 2}, limit{1, 200}}) {
+      CAPTURE(max_events);
+      weft::manual_clock clock;
+      auto owned = std::make_unique<backlog>(clock, 1'000, 10us);
+      auto& source = *owned;
+      weft::runtime rt{{.workers = 0, .time = &clock}, std::move(owned)};
+      weft::strand s{rt};
+      int ran = 0;
+      bool ending = false;
+      REQUIRE(s.try_post(again{&s, &clock, &ran, &ending}).ok());
+      for (int i = 0; i < pumps; ++i) rt.pump({.budget = 2ms, .max_events = max_events});
+      CHECK(ran >= 50);
+      CHECK(source.left <= 1'000 - 50);
+      ending = true;
+      rt.pump();
+    }
   }
 
   TEST_CASE("pump in a frame loop neither blocks nor asks for anything while a timer runs") {

@@ -16,13 +16,34 @@
 #include <weft/runtime/sync_wait.hpp>
 
 #include "echo_service.hpp"
+#include "outer_loop.hpp"
 
 namespace test {
 
 /// The ways a call can go.
-enum class way { local, local_other_worker, unary, unary_other_worker, session, session_other_worker };
+enum class way {
+  local,
+  local_other_worker,
+  unary,
+  unary_other_worker,
+  session,
+  session_other_worker,
+  local_in_frames,
+  unary_in_frames,
+  session_in_frames,
+  local_in_asio,
+  unary_in_asio,
+  session_in_asio,
+  local_in_epoll,
+  unary_in_epoll,
+  session_in_epoll,
+};
 inline constexpr std::array ways{way::local,   way::local_other_worker,  way::unary, way::unary_other_worker,
                                  way::session, way::session_other_worker};
+/// The same on one thread, in the loops of samples/embed.
+inline constexpr std::array pumped_ways{way::local_in_frames, way::unary_in_frames, way::session_in_frames,
+                                        way::local_in_asio,   way::unary_in_asio,   way::session_in_asio,
+                                        way::local_in_epoll,  way::unary_in_epoll,  way::session_in_epoll};
 
 inline const char* name_of(way w) {
   switch (w) {
@@ -32,15 +53,43 @@ inline const char* name_of(way w) {
     case way::unary_other_worker: return "unary, service on another worker";
     case way::session: return "session";
     case way::session_other_worker: return "session, service on another worker";
+    case way::local_in_frames: return "local, in a frame loop";
+    case way::unary_in_frames: return "unary, in a frame loop";
+    case way::session_in_frames: return "session, in a frame loop";
+    case way::local_in_asio: return "local, in Asio's io_context";
+    case way::unary_in_asio: return "unary, in Asio's io_context";
+    case way::session_in_asio: return "session, in Asio's io_context";
+    case way::local_in_epoll: return "local, in an epoll loop";
+    case way::unary_in_epoll: return "unary, in an epoll loop";
+    case way::session_in_epoll: return "session, in an epoll loop";
   }
   return "?";
+}
+
+/// The loop that the runtime is pumped in; empty when it has threads.
+inline std::optional<loop_kind> loop_of(way w) {
+  switch (w) {
+    case way::local_in_frames:
+    case way::unary_in_frames:
+    case way::session_in_frames: return loop_kind::frames;
+    case way::local_in_asio:
+    case way::unary_in_asio:
+    case way::session_in_asio: return loop_kind::asio;
+    case way::local_in_epoll:
+    case way::unary_in_epoll:
+    case way::session_in_epoll: return loop_kind::epoll;
+    default: return std::nullopt;
+  }
 }
 
 /// A service and a client bound to it.
 class bound_echo {
  public:
   explicit bound_echo(way w, weft::service_options options = {})
-      : service{rt, with_worker(options, w)}, client{bind(w)} {}
+      : rt{options_for(w)},
+        loop{loop_of(w) ? outer_loop::make(*loop_of(w), rt) : nullptr},
+        service{rt, with_worker(options, w)},
+        client{bind(w)} {}
   ~bound_echo() {
     session.reset();
     server.stop();
@@ -49,7 +98,11 @@ class bound_echo {
 
   template <class T>
   T run(weft::task<T> t) {
-    return weft::sync_wait(rt, std::move(t));
+    if (!loop) return weft::sync_wait(rt, std::move(t));
+    weft::detail::waited<T> root{rt.control(), nullptr, "in a loop"};
+    REQUIRE(root.start(std::move(t)));
+    loop->run_until([&root] { return root.done(); });
+    return root.take();
   }
   /// Runs on the service's strand and comes back.
   template <class F>
@@ -71,7 +124,8 @@ class bound_echo {
     return until([this, handlers] { return service.stopped >= handlers; });
   }
 
-  weft::rpc_runtime rt{{.runtime = {.workers = 2, .log = [](std::string_view) {}}}};
+  weft::rpc_runtime rt;
+  std::unique_ptr<outer_loop> loop;
   echo_service service;
   weft::server server{rt};
   std::unique_ptr<weft::peer> peer;
@@ -79,17 +133,38 @@ class bound_echo {
   v1::Echo::client client;
 
  private:
+  static weft::rpc_options options_for(way w) {
+    weft::rpc_options o;
+    o.runtime.workers = loop_of(w) ? 0 : 2;
+    o.runtime.wake.fd = loop_of(w).has_value() && *loop_of(w) != loop_kind::frames;
+    o.runtime.log = [](std::string_view) {};
+    return o;
+  }
   static weft::service_options with_worker(weft::service_options o, way w) {
     const bool other = w == way::local_other_worker || w == way::unary_other_worker || w == way::session_other_worker;
     o.worker = other ? 1 : 0;
     return o;
   }
   v1::Echo::client bind(way w) {
-    if (w == way::local || w == way::local_other_worker) return {service};
+    switch (w) {
+      case way::local:
+      case way::local_other_worker:
+      case way::local_in_frames:
+      case way::local_in_asio:
+      case way::local_in_epoll: return {service};
+      default: break;
+    }
     server.add(service);
     REQUIRE(server.start().ok());
     peer = std::make_unique<weft::peer>(rt, server.address());
-    if (w == way::unary || w == way::unary_other_worker) return {*peer};
+    switch (w) {
+      case way::unary:
+      case way::unary_other_worker:
+      case way::unary_in_frames:
+      case way::unary_in_asio:
+      case way::unary_in_epoll: return {*peer};
+      default: break;
+    }
     session.emplace(*peer);
     return {session->ordered(7)};
   }
@@ -105,6 +180,15 @@ inline v1::EchoRequest say(std::string text, std::chrono::microseconds delay = {
 template <class F>
 void each_way(F f) {
   for (const auto w : ways) {
+    CAPTURE(std::string{name_of(w)});
+    f(w);
+  }
+}
+
+template <class F>
+void each_way_and_loop(F f) {
+  each_way(f);
+  for (const auto w : pumped_ways) {
     CAPTURE(std::string{name_of(w)});
     f(w);
   }

@@ -36,6 +36,8 @@ struct runtime_options {
   wake_options wake{};
   /// Called on every thread that the runtime, or a server of it, starts.
   thread_hook thread_start{};
+  /// Bytes of a fiber's stack: see `weft::fiber`.
+  std::size_t fiber_stack = std::size_t{256} << 10;
 };
 
 /// The way in for roots from threads that are no workers; closed when the runtime stops.
@@ -100,6 +102,7 @@ class runtime {
   void log(severity level, std::string_view text, std::span<const log_field> fields = {}) const noexcept;
   const monitor_options& monitor() const noexcept { return options_.monitor; }
   const thread_hook& thread_start() const noexcept { return options_.thread_start; }
+  std::size_t fiber_stack() const noexcept { return options_.fiber_stack; }
   weft::newcomers& newcomers() noexcept { return newcomers_; }
 
  private:

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 #include <weft/runtime/context.hpp>
+#include <weft/runtime/fiber_stacks.hpp>
 #include <weft/runtime/frame_pool.hpp>
 #include <weft/runtime/long_waits.hpp>
 #include <weft/runtime/pump.hpp>
@@ -51,7 +52,8 @@ worker::worker(runtime& owner, int index, const clock& time, std::unique_ptr<eve
       drawn_{order != nullptr ? static_cast<std::uint32_t>(order->choose(std::size_t{1} << 32U)) : 0},
       timers_{now_, order},
       source_{std::move(source)},
-      pool_{frame_pool::make()} {}
+      pool_{frame_pool::make()},
+      stacks_{std::make_unique<fiber_stacks>(owner.fiber_stack())} {}
 
 worker::~worker() = default;
 

@@ -18,6 +18,7 @@
 namespace weft {
 
 class context;
+class fiber_stacks;
 class run_order;
 class long_runs;
 class long_waits;
@@ -100,6 +101,8 @@ class worker {
   /// Reads the clock again: for what must not be dated by the start of a long round.
   time_point read_clock() noexcept { return now_ = clock_.now(); }
   frame_pool& frames() noexcept { return *pool_; }
+  /// What fibers run on. On the worker only.
+  fiber_stacks& stacks() noexcept { return *stacks_; }
   timer_wheel& timers() noexcept { return timers_; }
   event_source& source() noexcept { return *source_; }
   /// On the worker only.
@@ -231,6 +234,7 @@ class worker {
   service* services_ = nullptr;
   std::unique_ptr<event_source> source_;
   frame_pool::owner pool_;
+  std::unique_ptr<fiber_stacks> stacks_;
   idle_probe* probe_ = nullptr;
   bool stopping_ = false;
   bool leaving_ = false;

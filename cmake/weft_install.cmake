@@ -1,4 +1,4 @@
-# The package: find_package(weft) gives weft::runtime, weft::rpc, weft::test, weft::protoc-gen-weft and weft_generate(), and
+# The package: find_package(weft) gives weft::runtime, weft::link, weft::rpc, weft::test, weft::protoc-gen-weft and weft_generate(), and
 # weft::prometheus where prometheus-cpp is, here and there.
 include(CMakePackageConfigHelpers)
 

@@ -61,18 +61,28 @@ class fiber_run {
 template <class T>
 using awaited_t = std::conditional_t<std::is_reference_v<T>, std::remove_reference_t<T>*, T>;
 
+// What co_await makes of it. (g++ 12 copies an awaiter that is given as an rvalue.)
+template <class A>
+decltype(auto) awaiter_of(A& awaitable) {
+  if constexpr (requires { awaitable.await_ready(); }) {
+    return (awaitable);
+  } else {
+    return std::move(awaitable).operator co_await();
+  }
+}
+
 template <class A>
 task<> await_into(A* awaitable, outcome<awaited_t<await_result_t<A>>>* to) {
   using T = await_result_t<A>;
   try {
     if constexpr (std::is_void_v<T>) {
-      co_await std::move(*awaitable);
+      co_await awaiter_of(*awaitable);
       to->set();
     } else if constexpr (std::is_reference_v<T>) {
-      auto& value = co_await std::move(*awaitable);
+      auto& value = co_await awaiter_of(*awaitable);
       to->set(&value);
     } else {
-      auto&& value = co_await std::move(*awaitable);
+      auto&& value = co_await awaiter_of(*awaitable);
       to->set(std::move(value));
     }
   } catch (...) {

@@ -11,8 +11,10 @@ use() {
   local build=$1
   shift
   cmake -G Ninja -S "$here" -B "$build" -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 -DCMAKE_BUILD_TYPE=Release "$@"
-  cmake --build "$build" --target hello hello_test c_interface
+  cmake --build "$build" --target hello hello_test player c_interface
   "$build/hello"
+  "$build/player"
+  sh "$root/test/link/no_grpc.sh" "$build/player"
   "$build/hello_test"
   "$root/test/c/run.sh" "$root/build/dev/test/echo_program" "$root/test/interop/certificates.sh" "$build/c_interface" \
     "$root/build/dev/test/c/echo.descriptors" {certificates} {echo} > "$scratch/c_interface.log"

@@ -61,7 +61,7 @@ class fiber_run {
 template <class T>
 using awaited_t = std::conditional_t<std::is_reference_v<T>, std::remove_reference_t<T>*, T>;
 
-// What co_await makes of it. (g++ 12 copies an awaiter that is given as an rvalue.)
+// What co_await makes of it. (g++ 12 copies an awaiter that has no name.)
 template <class A>
 decltype(auto) awaiter_of(A& awaitable) {
   if constexpr (requires { awaitable.await_ready(); }) {
@@ -75,14 +75,15 @@ template <class A>
 task<> await_into(A* awaitable, outcome<awaited_t<await_result_t<A>>>* to) {
   using T = await_result_t<A>;
   try {
+    auto&& awaiter = awaiter_of(*awaitable);
     if constexpr (std::is_void_v<T>) {
-      co_await awaiter_of(*awaitable);
+      co_await awaiter;
       to->set();
     } else if constexpr (std::is_reference_v<T>) {
-      auto& value = co_await awaiter_of(*awaitable);
+      auto& value = co_await awaiter;
       to->set(&value);
     } else {
-      auto&& value = co_await awaiter_of(*awaitable);
+      auto&& value = co_await awaiter;
       to->set(std::move(value));
     }
   } catch (...) {

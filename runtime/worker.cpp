@@ -240,7 +240,7 @@ pump_result worker::pump(const pump_options& options) noexcept {
   std::uint64_t events = 0;
   const auto left = [&] { return most - std::min(most, running_.entries() - first_entry + events); };
   const auto until = saturating_add(now, options.budget);
-  const auto half_of_left = [&] { return std::min((left() + 1) / 2, most_entries); };
+  const auto half_of_left = [&] { return std::min(left() - left() / 2, most_entries); };
   bool more = true;
   if (events_owed_) events += poll_events(std::min(until, now + slice), half_of_left()).events;
   while (true) {

@@ -152,6 +152,16 @@ TEST_SUITE("pump") {
     }
   }
 
+  TEST_CASE("without a limit of events a pump runs thousands of entries while the clock stands still") {
+    weft::manual_clock clock;
+    weft::runtime rt{{.workers = 0, .time = &clock}};
+    weft::strand s{rt};
+    int ran = 0;
+    for (int i = 0; i < 5'000; ++i) REQUIRE(s.try_post([&ran] { ++ran; }).ok());
+    rt.pump();
+    CHECK(ran == 5'000);
+  }
+
   TEST_CASE("pump in a frame loop neither blocks nor asks for anything while a timer runs") {
     weft::manual_clock clock;
     weft::runtime rt{{.workers = 0, .time = &clock}};

@@ -13,8 +13,7 @@ forbid() {
   fi
 }
 
-forbid runtime 'grpc/|grpcpp/|google/protobuf/|absl/|rpc/|link/|[^>"]*\.(pb|weft)\.h|proto/|samples/|bench/|test/'
-forbid link 'grpc/|grpcpp/|google/protobuf/|absl/|rpc/|[^>"]*\.(pb|weft)\.h|proto/|samples/|bench/|test/'
+forbid runtime 'grpc/|grpcpp/|google/protobuf/|absl/|rpc/|[^>"]*\.(pb|weft)\.h|proto/|samples/|bench/|test/'
 forbid rpc 'samples/|bench/|test/'
 forbid test/kit 'grpc/|grpcpp/|google/protobuf/|absl/|rpc/|samples/|bench/'
 exit $failed

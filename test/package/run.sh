@@ -14,7 +14,7 @@ use() {
   cmake --build "$build" --target hello hello_test player c_interface
   "$build/hello"
   "$build/player"
-  sh "$root/test/link/no_grpc.sh" "$build/player"
+  sh "$root/test/runtime/link/no_grpc.sh" "$build/player"
   "$build/hello_test"
   "$root/test/c/run.sh" "$root/build/dev/test/echo_program" "$root/test/interop/certificates.sh" "$build/c_interface" \
     "$root/build/dev/test/c/echo.descriptors" {certificates} {echo} > "$scratch/c_interface.log"

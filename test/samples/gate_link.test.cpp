@@ -1,5 +1,5 @@
-// weft::link against the lobby's gate: the protocol is what link/README.md says.
-#include <weft/link/gate_link.hpp>
+// weft::link against the lobby's gate: the protocol is what runtime/link/README.md says.
+#include <weft/runtime/link/gate_link.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,9 +1,9 @@
-#include <weft/link/gate_link.hpp>
+#include <weft/runtime/link/gate_link.hpp>
 
 #include <algorithm>
 #include <tuple>
 #include <utility>
-#include <weft/link/gate_message.hpp>
+#include <weft/runtime/link/gate_message.hpp>
 #include <weft/runtime/net/tcp.hpp>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/sleep.hpp>

@@ -1,4 +1,4 @@
-#include <weft/link/gate_message.hpp>
+#include <weft/runtime/link/gate_message.hpp>
 
 #include <optional>
 #include <utility>

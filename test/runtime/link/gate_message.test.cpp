@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <weft/link/gate_message.hpp>
+#include <weft/runtime/link/gate_message.hpp>
 
 using namespace std::string_literals;
 

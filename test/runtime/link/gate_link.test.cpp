@@ -6,13 +6,13 @@
 #include <tuple>
 #include <utility>
 #include <vector>
-#include <weft/link/gate_link.hpp>
-#include <weft/link/gate_message.hpp>
+#include <weft/runtime/link/gate_link.hpp>
+#include <weft/runtime/link/gate_message.hpp>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/sleep.hpp>
 #include <weft/runtime/with_timeout.hpp>
 
-#include "../support/tcp_stage.hpp"
+#include "../../support/tcp_stage.hpp"
 
 using namespace std::chrono_literals;
 using weft::code;

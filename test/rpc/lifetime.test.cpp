@@ -62,6 +62,12 @@ int weft_threads() {
   }
   return n;
 }
+/// Those of `two_sides`, once all have begun: a thread gives itself its name.
+int threads_of_remote() {
+  constexpr int workers = 3;
+  while (weft_threads() < workers) std::this_thread::yield();
+  return weft_threads();
+}
 int descriptors() {
   int n = 0;
   for ([[maybe_unused]] const auto& each : std::filesystem::directory_iterator{"/proc/self/fd"}) ++n;
@@ -120,7 +126,7 @@ TEST_SUITE("lifetime") {
     test::two_sides remote;
     const auto address = remote.server.address();
     for (int i = 0; i < 16; ++i) play(i, address, end::when_connected);  // what is kept from the first use on
-    const auto threads = weft_threads();
+    const auto threads = threads_of_remote();
     const auto before = descriptors();
     for (int i = 0; i < cycles; ++i) {
       play(i, address, i / 16 % 4 == 0 ? end::while_it_connects : end::when_connected);
@@ -135,7 +141,7 @@ TEST_SUITE("lifetime") {
   TEST_CASE("while a runtime with calls in flight is pumped, a child inherits nothing of it") {
     const auto of_a_child = descriptors_of_a_child();
     test::two_sides remote;
-    const auto others = weft_threads();
+    const auto others = threads_of_remote();
     int answered = 0;
     weft::rpc_runtime rt{pumped(true)};
     weft::peer to{rt, remote.server.address()};

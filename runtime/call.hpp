@@ -54,7 +54,10 @@ class call_operation : public pooled {
   void let_go() noexcept;
 
   /// Before it begins: what it carries beside the request.
-  void carries(std::unique_ptr<call_extras> extras) noexcept { extras_ = std::move(extras); }
+  void carries(std::unique_ptr<call_extras> extras) noexcept {
+    may_have_run_into_ = extras ? extras->may_have_run_into : nullptr;
+    extras_ = std::move(extras);
+  }
   /// What came with the reply; null when nothing did, or when it was settled before.
   const call_extras* arrived_extras() const noexcept { return early_.ok() ? extras_.get() : nullptr; }
 
@@ -108,7 +111,7 @@ class call_operation : public pooled {
     }
   }
   void tell_whether_it_ran() const noexcept {
-    if (extras_ && extras_->may_have_run_into != nullptr) *extras_->may_have_run_into = may_have_run();
+    if (may_have_run_into_ != nullptr) *may_have_run_into_ = may_have_run();
   }
   const call_listener* listener() const noexcept { return listener_; }
 
@@ -119,6 +122,7 @@ class call_operation : public pooled {
   call_listener* listener_ = nullptr;
   status early_;  // why it was settled without a reply
   std::unique_ptr<call_extras> extras_;
+  bool* may_have_run_into_ = nullptr;  // of the extras, which may be the callee's when this is asked for
   bool begun_ = false;
   bool departed_ = false;
   bool held_ = true;

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <vector>
 #include <weft/rpc/completion_queue.hpp>
+#include <weft/runtime/config.hpp>
 
 namespace grpc {
 class Channel;
@@ -19,7 +20,7 @@ namespace weft::detail {
 /// Outlives the queue: peers do.
 class open_channels {
  public:
-  static constexpr auto longest = std::chrono::milliseconds{200};
+  static constexpr auto longest = std::chrono::milliseconds{WEFT_ASAN || WEFT_TSAN ? 5'000 : 500};
 
   explicit open_channels(completion_queue& queue) noexcept : queue_{&queue} {}
 

@@ -95,6 +95,7 @@ TEST_SUITE("pumped rpc") {
         REQUIRE(weft::spawn(rt.control(), "caller", &call_once, test::v1::Echo::client{to}, say("slow", 1h), &good));
       }
       for (int n = 0; n < i; ++n) rt.pump();
+      rt.stop();  // some have not made their calls yet, and the peer goes first
     }
   }
 
@@ -160,8 +161,8 @@ TEST_SUITE("pumped rpc") {
     service.stop_and_wait();
   }
 
-  TEST_CASE("a pump with nothing to do costs less than 5 us of CPU, with a connection and with a descriptor too" *
-            doctest::skip(WEFT_ASAN || WEFT_TSAN)) {
+#if !WEFT_ASAN && !WEFT_TSAN  // they cost more than it
+  TEST_CASE("a pump with nothing to do costs less than 5 us of CPU, with a connection and with a descriptor too") {
     for (const bool fd : {false, true}) {
       // A process of its own: another thread that polls gRPC makes each look at it cost some 10 us.
       test::program remote{{ECHO_PROGRAM, "serve", "127.0.0.1:0", "0"}};
@@ -176,6 +177,7 @@ TEST_SUITE("pumped rpc") {
       CHECK(cost < 5.0);
     }
   }
+#endif
 
   TEST_CASE("calls over a session come back in order through pumps of ten events") {
     test::two_sides remote;

@@ -176,8 +176,8 @@ TEST_SUITE("pump") {
     CHECK(frames == 8);
   }
 
-  TEST_CASE("a pump with nothing to do costs less than 5 us of CPU, with a descriptor too" *
-            doctest::skip(WEFT_ASAN || WEFT_TSAN)) {
+#if !WEFT_ASAN && !WEFT_TSAN  // they cost more than it
+  TEST_CASE("a pump with nothing to do costs less than 5 us of CPU, with a descriptor too") {
     weft::runtime plain{{.workers = 0}};
     const auto cost = test::idle_pump_us(plain);
     MESSAGE("a pump with nothing to do: " << cost << " us");
@@ -185,6 +185,7 @@ TEST_SUITE("pump") {
     woken_runtime woken;
     CHECK(test::idle_pump_us(woken.rt) < 5.0);
   }
+#endif
 }
 
 TEST_SUITE("pump wake") {

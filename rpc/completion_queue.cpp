@@ -142,6 +142,7 @@ void completion_queue::came_back(outgoing_call& call) noexcept {
   --counters_.calls;
   (call.previous_ != nullptr ? call.previous_->next_ : outgoing_) = call.next_;
   if (call.next_ != nullptr) call.next_->previous_ = call.previous_;
+  if (next_told_ == &call) next_told_ = call.next_;
 }
 
 void completion_queue::prepare_watch(const thread_hook& hook, std::function<void()> ready) {
@@ -173,9 +174,14 @@ void completion_queue::wake() noexcept { waker_->wake(*queue_); }
 
 // New calls stand before those that were told.
 void completion_queue::cancel_new_calls() noexcept {
-  for (auto* call = outgoing_; call != nullptr && !std::exchange(call->told_, true); call = call->next_) {
-    call->cancel_for_shutdown();
+  while (outgoing_ != nullptr && !outgoing_->told_) {
+    next_told_ = outgoing_;
+    while (next_told_ != nullptr && !std::exchange(next_told_->told_, true)) {
+      auto& call = *std::exchange(next_told_, next_told_->next_);
+      call.cancel_for_shutdown();
+    }
   }
+  next_told_ = nullptr;
 }
 
 void completion_queue::shutdown() noexcept {

@@ -109,6 +109,7 @@ class completion_queue final : public event_source {
   std::unique_ptr<waiter> waiter_;
   completion_counters counters_;
   outgoing_call* outgoing_ = nullptr;
+  outgoing_call* next_told_ = nullptr;  // what is told that the queue ends may take others along
   bool server_built_ = false;
   bool shut_ = false;
   bool kicked_ = false;

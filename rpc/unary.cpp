@@ -193,6 +193,11 @@ class retried_exchange final : public exchange, exchange::owner, timer, work, pu
     refusal_ = attempt();
     if (!refusal_.ok()) owner_->arrived();
   }
+  // Only one-way calls: with anybody who waits for it, the call has been cancelled.
+  void dropped() noexcept override {
+    waits_ = false;
+    owner_->arrived();
+  }
   // Cancelled while it waited.
   void run() noexcept override { owner_->arrived(); }
   void end() noexcept override { delete this; }

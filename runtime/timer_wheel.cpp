@@ -73,6 +73,24 @@ bool timer_wheel::next_expiry(expiry& out) noexcept {
   return false;
 }
 
+std::size_t timer_wheel::drop_all(timer_link& list) noexcept {
+  std::size_t dropped = 0;
+  for (; list.linked(); ++dropped) {
+    auto& t = static_cast<timer&>(*list.next);
+    t.unlink();
+    t.dropped();
+  }
+  return dropped;
+}
+
+std::size_t timer_wheel::drop_all() noexcept {
+  std::size_t dropped = 0;
+  for (auto& level : wheel_) {
+    for (auto& slot : level) dropped += drop_all(slot);
+  }
+  return dropped + drop_all(fresh_);  // where those that are armed meanwhile are
+}
+
 std::size_t timer_wheel::advance(time_point now) noexcept {
   const auto target = now <= origin_ ? 0 : static_cast<std::uint64_t>((now - origin_) / tick);
   std::size_t fired = 0;

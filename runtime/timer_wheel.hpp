@@ -38,6 +38,8 @@ class timer : private timer_link {
   friend timer_wheel;
   /// Called once, disarmed, by `timer_wheel::advance`; may arm and cancel timers, this one too.
   virtual void expired() noexcept = 0;
+  /// Called instead, disarmed, when the worker ends before that: for what nobody else would end.
+  virtual void dropped() noexcept {}
 
   std::uint64_t tick_ = 0;
 };
@@ -62,6 +64,9 @@ class timer_wheel {
   /// Fires everything due at `now`, in order of ticks; equal ticks in the order of arming. Returns how many fired.
   std::size_t advance(time_point now) noexcept;
 
+  /// Drops everything that is armed, and what is armed meanwhile. Returns how many were dropped.
+  std::size_t drop_all() noexcept;
+
   /// When `advance` has something to do next; `never` when nothing is armed. May be early, never late.
   time_point next_due() noexcept;
 
@@ -78,6 +83,7 @@ class timer_wheel {
 
   std::uint64_t tick_at_or_after(time_point t) const noexcept;
   void settle_fresh() noexcept;
+  static std::size_t drop_all(timer_link& list) noexcept;
   void place(timer& t) noexcept;
   bool next_expiry(expiry& out) noexcept;
   void let_order_choose(timer_link& due) noexcept;

@@ -355,7 +355,7 @@ void worker::close() noexcept {
   source_->shutdown();
   do {
     make_round(never, most_entries);
-  } while (ready_head_ != nullptr || !inbox_.empty());
+  } while (ready_head_ != nullptr || !inbox_.empty() || timers_.drop_all() != 0);
   accept(inbox_.close());
   while (ready_head_ != nullptr) run_ready(never, most_entries);
 }

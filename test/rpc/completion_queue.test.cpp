@@ -2,6 +2,9 @@
 #include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
+#include <initializer_list>
+#include <utility>
+#include <vector>
 #include <weft/rpc/completion_queue.hpp>
 
 namespace {
@@ -12,6 +15,24 @@ class call final : public weft::outgoing_call {
 
  private:
   void cancel_for_shutdown() noexcept override { ++cancelled; }
+};
+
+// Comes back at once when it is cancelled, and others with it.
+class takes_along final : public weft::outgoing_call {
+ public:
+  takes_along(weft::completion_queue& queue, std::vector<takes_along*> others)
+      : queue_{queue}, others_{std::move(others)} {}
+  int cancelled = 0;
+
+ private:
+  void cancel_for_shutdown() noexcept override {
+    ++cancelled;
+    queue_.came_back(*this);
+    for (auto* o : others_) queue_.came_back(*o);
+  }
+
+  weft::completion_queue& queue_;
+  const std::vector<takes_along*> others_;
 };
 
 // Begins another call once its own is over.
@@ -62,6 +83,19 @@ TEST_SUITE("completion_queue") {
     CHECK(often.cancelled == 1);
     CHECK(stays.cancelled == 1);
     CHECK(goes.cancelled == 0);
+  }
+
+  TEST_CASE("a call that is told of the end may take others along") {
+    weft::completion_queue queue;
+    call last;
+    takes_along second{queue, {}}, first{queue, {}}, third{queue, {&second, &first}};
+    queue.went_out(last);
+    for (weft::outgoing_call* c : std::initializer_list<weft::outgoing_call*>{&first, &second, &third})
+      queue.went_out(*c);
+    queue.shutdown();
+    CHECK(third.cancelled == 1);
+    CHECK(second.cancelled + first.cancelled == 0);
+    CHECK(last.cancelled == 1);
   }
 
   TEST_CASE("a call that begins while the queue ends is cancelled too") {

@@ -144,5 +144,6 @@ TEST_SUITE("lifetime") {
     while (answered < 10) rt.pump({.max_events = 3});
     CHECK(descriptors_of_a_child() == of_a_child);
     CHECK(weft_threads("weft-waiter") == 1);  // and has one thread, which waits for gRPC
+    rt.stop();                                // before the peer goes
   }
 }

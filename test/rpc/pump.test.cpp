@@ -8,6 +8,7 @@
 #include <string>
 #include <thread>
 #include <tuple>
+#include <utility>
 #include <vector>
 #include <weft/rpc/session.hpp>
 #include <weft/runtime/config.hpp>
@@ -104,11 +105,8 @@ TEST_SUITE("pumped rpc") {
     weft::rpc_runtime rt{pumped()};
     weft::peer to{rt, remote.server.address()};
     int good = 0;
-    while (good == 0) {
-      REQUIRE(weft::spawn(rt.control(), "first", &call_once, test::v1::Echo::client{to}, say("connects"), &good));
-      rt.pump(10ms);
-    }
-    good = 0;
+    weft::sync_wait(rt, call_once(test::v1::Echo::client{to}, say("connects"), &good));
+    CHECK(std::exchange(good, 0) == 1);
     for (int i = 0; i < 1'000; ++i) {
       REQUIRE(weft::spawn(rt.control(), "caller", &call_once, test::v1::Echo::client{to}, say("hi"), &good));
     }

@@ -240,6 +240,35 @@ TEST_SUITE("retry") {
     }
   }
 
+  TEST_CASE("one-way calls between two attempts end with their runtime, on any of its workers") {
+    auto options = retrying(1'000);
+    options.retries[0].most_backoff = options.retries[0].first_backoff = 1h;
+    failing_server f{options};
+    f.fail(1'000);
+    weft::rpc_runtime client{{.runtime = {.workers = 2}}};
+    auto peer = std::make_unique<weft::peer>(client, f.server.address(), options);
+    const std::weak_ptr<weft::detail::channel> kept = peer->shared_channel();
+    weft::strand elsewhere{client.worker_at(1)};
+    for (auto* from : {&client.control(), &elsewhere}) {
+      weft::spawn(
+          *from, "sends",
+          [](weft::peer* p) -> weft::task<> {
+            const auto sent = Counter::client{*p}.Add(AddRequest{}, weft::within{100h}).send();
+            CHECK(sent.ok());
+            co_return;
+          },
+          peer.get());
+    }
+    const auto& queue = client.queue().counters();
+    for (std::uint64_t out = 1; f.executions() < 2 || out != 0; std::this_thread::yield()) {
+      weft::visit(client.worker_at(0), [&] { out = queue.calls; });
+    }
+    peer.reset();
+    CHECK_FALSE(kept.expired());
+    client.stop();
+    CHECK(kept.expired());
+  }
+
   TEST_CASE("waits grow, have an end, and differ") {
     const weft::retry_policy p{.first_backoff = 100ms, .most_backoff = 1s};
     CHECK(p.backoff_before(2, 0) == 80ms);

@@ -221,8 +221,8 @@ TEST_SUITE("pump wake") {
   }
 
   TEST_CASE("what the pumping thread itself starts between two pumps is not missed") {
-    woken_runtime w;
     bool woke = false;
+    woken_runtime w;
     REQUIRE(weft::spawn(w.rt.control(), "sleeper", &sleep_then, 0ms, &woke));
     CHECK(readable(w.rt.wake_fd()));
     w.settle();

@@ -17,7 +17,12 @@ struct probe final : weft::timer {
     ++fired;
     if (then) then();
   }
+  void dropped() noexcept override {
+    ++drops;
+    if (then) then();
+  }
   int fired = 0;
+  int drops = 0;
   std::function<void()> then;
 };
 
@@ -78,6 +83,29 @@ TEST_SUITE("timer_wheel") {
     wheel.advance(start + 10ms);
     CHECK(first.fired == 1);
     CHECK(second.fired == 0);
+  }
+
+  TEST_CASE("what is armed when the worker ends is dropped once, wherever it stands, and what is armed meanwhile too") {
+    weft::timer_wheel wheel{start};
+    probe soon, far, fresh, fired, cancelled, later;
+    wheel.arm(fired, start + 1ms);
+    for (auto* p : {&soon, &cancelled}) wheel.arm(*p, start + 10ms);
+    wheel.arm(far, start + 100h);
+    wheel.advance(start + 5ms);
+    wheel.arm(fresh, start + 6ms);
+    soon.then = [&] {
+      cancelled.cancel();
+      wheel.arm(later, start + 7ms);
+    };
+    CHECK(wheel.drop_all() == 4);
+    for (const auto* p : {&soon, &far, &fresh, &later}) {
+      CHECK(p->drops == 1);
+      CHECK(p->fired == 0);
+      CHECK_FALSE(p->armed());
+    }
+    CHECK(fired.drops + cancelled.drops == 0);
+    CHECK(wheel.drop_all() == 0);
+    CHECK(wheel.next_due() == weft::never);
   }
 
   TEST_CASE("next_due is never late and ends at never") {

@@ -6,8 +6,8 @@
 
 namespace weft::detail {
 
-/// Keeps the order of a key while middleware, which may wait, stands before the session: calls line up when they reach it,
-/// and begin in that order. On the polling worker.
+/// Keeps the order of a key while middleware, which may wait, stands before the session, or behind it before the service:
+/// calls line up when they reach it, and begin in that order. On the polling worker.
 class key_lineup {
  public:
   class place {

@@ -16,6 +16,7 @@
 #include <weft/rpc/rpc_service.hpp>
 #include <weft/rpc/served_passage.hpp>
 #include <weft/rpc/server_origin.hpp>
+#include <weft/rpc/session/key_lineup.hpp>
 #include <weft/rpc/session/session_wire.hpp>
 #include <weft/runtime/frame_pool.hpp>
 
@@ -42,6 +43,7 @@ class session_served_call final : call_listener, public server_origin, reply_sin
     if (auto s = wire_.host_.admit(*this, offer_.method->info->path); !s.ok()) return refuse(s);
     if (const auto& layers = wire_.host_.middleware(); !layers.empty()) {
       surrounded_ = std::make_unique<surrounded>(*this, layers, request);
+      if (key_ != 0) surrounded_->line_up();
       return surrounded_->passage.enter(deadline_);
     }
     if (auto s = make_call(request); !s.ok()) return refuse(s);
@@ -82,10 +84,24 @@ class session_served_call final : call_listener, public server_origin, reply_sin
     return std::min<duration>(std::chrono::microseconds{c.limit_us}, longest);
   }
 
-  // Where the server has middleware.
-  struct surrounded {
+  // Where the server has middleware, in which calls of a key may overtake each other; they reach the service in order.
+  struct surrounded final : key_lineup::place {
     surrounded(session_served_call& c, const std::vector<server_middleware>& layers, std::string_view r)
-        : passage{c.wire_.control_, c, layers}, request{r} {}
+        : call{c}, passage{c.wire_.control_, c, layers}, request{r} {}
+    void line_up() {
+      call.wire_.lineup_.enter(call.key_, *this);
+      in_line = true;
+    }
+    void leave_line() noexcept {
+      if (std::exchange(in_line, false)) call.wire_.lineup_.leave(call.key_, *this);
+    }
+    void your_turn() noexcept override {
+      in_line = false;
+      call.call_service();
+    }
+    session_served_call& call;
+    bool in_line = false;
+    const weft::context* caller = nullptr;  // its innermost layer waits for the service
     served_passage passage;
     std::string request;
     std::string reply;  // serialised
@@ -141,16 +157,29 @@ class session_served_call final : call_listener, public server_origin, reply_sin
   call_origin& origin() noexcept override { return *this; }
   void identify(std::string who) noexcept override { is_from(std::move(who)); }
   void begin_rest(const weft::context& caller) noexcept override {
-    const auto request = std::exchange(surrounded_->request, {});
-    if (auto s = make_call(request); !s.ok()) return surrounded_->passage.rest_ended(std::move(s));
+    auto& around = *surrounded_;
+    around.caller = &caller;
+    if (!around.in_line) return call_service();
+    wire_.lineup_.ready(key_, around);
+  }
+  void call_service() noexcept {
+    auto& around = *surrounded_;
+    const auto& caller = *std::exchange(around.caller, nullptr);
+    const auto request = std::exchange(around.request, {});
+    if (auto s = make_call(request); !s.ok()) return around.passage.rest_ended(std::move(s));
     call_->begin(caller, duration::max());
     watch();
   }
   void give_up_rest(const status& why) noexcept override {
-    if (call_) call_->give_up(why);  // ends in `completed`
+    if (call_) return call_->give_up(why);  // ends in `completed`
+    auto& around = *surrounded_;
+    if (std::exchange(around.caller, nullptr) == nullptr) return;
+    around.leave_line();
+    around.passage.rest_ended(why);
   }
   void passed(const status& outcome) noexcept override {
     auto& around = *surrounded_;
+    around.leave_line();
     if (const auto headers = around.passage.take_headers(); headers.ok()) {
       for (const auto& [key, value] : *headers) around.headers.add(key, value);
     }

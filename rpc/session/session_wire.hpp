@@ -18,6 +18,7 @@
 #include <weft/rpc/session/batch_writer.hpp>
 #include <weft/rpc/session/call_rules.hpp>
 #include <weft/rpc/session/id_table.hpp>
+#include <weft/rpc/session/key_lineup.hpp>
 #include <weft/rpc/session/sent_calls.hpp>
 #include <weft/rpc/session/session_item.hpp>
 #include <weft/runtime/strand.hpp>
@@ -215,6 +216,7 @@ class session_wire : batch_parts {
   std::uint64_t last_begun_ = 0;  // no later one is begun, once this side goes away
   bool goes_ = false;
   id_table<session_served_call*> serving_;
+  key_lineup lineup_;      // of those in the middleware
   std::size_t lives_ = 0;  // calls that were served and are not gone
   std::unordered_set<std::uint64_t> gaps_;
   // The keys without gaps of which a call has been begun, and what waits behind it.

@@ -92,6 +92,7 @@ status gate_link::hear(std::string message) {
   auto head = read_gate_head(message);
   if (!head.ok()) return head.status();
   if (head->reply_to == 0) {
+    // NOLINTNEXTLINE(bugprone-use-after-move): what is refused is untouched
     while (!events_.try_push(std::move(message)).ok()) {
       if (!events_.try_pop()) break;
       ++dropped_events_;

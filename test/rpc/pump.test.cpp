@@ -20,7 +20,6 @@
 #include "../support/two_sides.hpp"
 
 using namespace std::chrono_literals;
-using test::v1::EchoReply;
 using test::v1::EchoRequest;
 
 namespace {

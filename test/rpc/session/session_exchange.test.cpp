@@ -1,12 +1,14 @@
-// Calls over a session whose peer has middleware.
+// Calls over a session whose peer, or whose server, has middleware.
 #include <weft/rpc/session/session_exchange.hpp>
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 #include <weft/rpc/middleware.hpp>
@@ -24,6 +26,7 @@ using test::say;
 using test::v1::Echo;
 using test::v1::EchoReply;
 using test::v1::EchoRequest;
+using weft::incoming;
 using weft::outgoing;
 using weft::rest_of_call;
 using weft::status;
@@ -115,9 +118,15 @@ std::vector<std::string> numbers(int n) {
   return all;
 }
 
-// Each call waits as long as the dice say.
-weft::client_middleware dawdle(test::dice* d) {
-  return [d](outgoing&, rest_of_call next) {
+weft::server_options behind(weft::server_middleware m) {
+  weft::server_options o;
+  o.middleware = {std::move(m)};
+  return o;
+}
+
+// Each call waits as long as the dice say. At either side.
+auto dawdle(test::dice* d) {
+  return [d](auto&, rest_of_call next) {
     return [](rest_of_call next, test::dice* d) -> task<status> {
       const auto slept = co_await weft::sleep_for(std::chrono::microseconds{d->below(3'000)});
       if (!slept.ok()) co_return slept;
@@ -127,8 +136,8 @@ weft::client_middleware dawdle(test::dice* d) {
 }
 
 // Lets all but the n-th call through.
-weft::client_middleware refuse_one(int n) {
-  return [n, seen = 0](outgoing&, rest_of_call next) mutable {
+auto refuse_one(int n) {
+  return [n, seen = 0](auto&, rest_of_call next) mutable {
     return [](rest_of_call next, bool refused) -> task<status> {
       if (refused) co_return weft::permission_denied("not this one");
       co_return co_await next();
@@ -170,6 +179,71 @@ TEST_SUITE("session behind middleware") {
     ends e{through(dawdle(&d)), {.sessions = false}};
     for (const auto& reply : say_all(e, e.session->ordered(7), 50)) REQUIRE_MESSAGE(reply.ok(), reply.status());
     CHECK(e.heard() == numbers(50));
+  }
+
+  TEST_CASE("calls of a key keep their order however long each waits in the server's middleware") {
+    test::dice d{4};
+    ends e{{}, behind(dawdle(&d))};
+    for (const auto& reply : say_all(e, e.session->ordered(7), 200)) REQUIRE_MESSAGE(reply.ok(), reply.status());
+    CHECK(e.heard() == numbers(200));
+  }
+
+  TEST_CASE("a call that waits in the server's middleware holds up its key only") {
+    ends e{{}, behind([](incoming& call, rest_of_call next) {
+             return [](incoming& call, rest_of_call next) -> task<status> {
+               if (call.metadata().find("x-waits") != nullptr) {
+                 if (auto slept = co_await weft::sleep_for(1h); !slept.ok()) co_return slept;
+               }
+               co_return co_await next();
+             }(call, next);
+           })};
+    const auto held = e.run(weft::with_scope(
+        [](weft::session* session, weft::scope& s) -> task<outcomes> {
+          const Echo::client seven{session->ordered(7)};
+          auto waits = s.start(seven.Say(say("waits"), weft::call_options{weft::within{1h}}.with("x-waits", "1")));
+          auto behind_it = s.start(seven.Say(say("behind it"), weft::within{20ms}));
+          for (const auto& lane : {session->ordered(8), session->unordered()}) {
+            const auto passes = co_await Echo::client{lane}.Say(say("passes"));
+            CHECK_MESSAGE(passes.ok(), passes.status());
+          }
+          outcomes all;
+          auto late = co_await std::move(behind_it);
+          all.push_back(std::move(late));
+          waits.stop();
+          auto stopped = co_await std::move(waits);
+          all.push_back(std::move(stopped));
+          auto goes_on = co_await seven.Say(say("goes on"));
+          all.push_back(std::move(goes_on));
+          co_return all;
+        },
+        &*e.session));
+    CHECK(held[0].code() == weft::code::deadline_exceeded);
+    CHECK(held[1].code() == weft::code::cancelled);
+    CHECK_MESSAGE(held[2].ok(), held[2].status());
+    CHECK(e.heard() == std::vector<std::string>{"passes", "passes", "goes on"});
+  }
+
+  TEST_CASE("a call that the server's middleware refuses is none that others wait for, and stops a lane without gaps") {
+    {
+      ends e{{}, behind(refuse_one(3))};
+      const auto all = say_all(e, e.session->ordered(7), 5);
+      CHECK(all[2].status() == weft::permission_denied("not this one"));
+      CHECK(e.heard() == std::vector<std::string>{"0", "1", "3", "4"});
+    }
+    ends e{{}, behind(refuse_one(3))};
+    const auto all = say_all(e, e.session->gapless(7), 5);
+    for (const std::size_t i : {3U, 4U}) CHECK(all[i].code() == weft::code::aborted);
+    CHECK(e.heard() == numbers(2));
+  }
+
+  TEST_CASE(
+      "calls of a key that give up in the server's middleware, or in line behind it, let the others on, in order") {
+    test::dice d{5};
+    ends e{{}, behind(dawdle(&d))};
+    std::ignore = say_all(e, e.session->ordered(7), 300, weft::within{15ms});
+    const auto number = [](const std::string& text) { return std::stoi(text); };
+    CHECK(std::ranges::is_sorted(e.heard(), {}, number));
+    for (const auto& reply : say_all(e, e.session->ordered(7), 10)) CHECK_MESSAGE(reply.ok(), reply.status());
   }
 
   TEST_CASE("calls of a key that give up in the middleware or in the line behind it let the others on, in order") {

@@ -6,8 +6,12 @@
 #include <utility>
 #include <vector>
 #include <weft/rpc/completion_queue.hpp>
+#include <weft/rpc/process_setup.hpp>
 
 namespace {
+
+// As a runtime does it, which these queues have none of.
+[[maybe_unused]] const bool set_up = (weft::process_setup(), true);
 
 class call final : public weft::outgoing_call {
  public:

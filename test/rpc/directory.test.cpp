@@ -5,13 +5,13 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
 
-#include <chrono>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
+#include <weft/runtime/event.hpp>
 #include <weft/runtime/scope.hpp>
-#include <weft/runtime/sleep.hpp>
 #include <weft/runtime/with_timeout.hpp>
 #include <weft/test/world.hpp>
 
@@ -52,20 +52,30 @@ struct named_echo {
 
 bool local(way w) { return w == way::local || w == way::local_other_worker; }
 
+// Where two handlers wait until both run.
+struct meeting {
+  int come = 0;
+  weft::event both;
+};
+
 /// Exclusive; asks itself, by name, until the amount is zero.
 struct recursive_wallet : test::v1::Wallet::service {
-  recursive_wallet(weft::runtime& rt, const weft::directory& d)
-      : service{rt, {.name = "wallet", .reentrancy = weft::reentrancy::exclusive}}, rpc{d} {}
+  recursive_wallet(weft::runtime& rt, const weft::directory& d, meeting* m = nullptr)
+      : service{rt, {.name = "wallet", .reentrancy = weft::reentrancy::exclusive}}, rpc{d}, meets{m} {}
 
   weft::reply<test::v1::ReserveReply> Reserve(test::v1::ReserveRequest& request) override {
     test::v1::ReserveReply reply;
     reply.set_hold("done");
     if (request.amount() == 0) co_return reply;
-    (void)co_await weft::sleep_for(std::chrono::milliseconds{1});  // for whoever else is called
+    if (meets != nullptr) {
+      if (++meets->come == 2) meets->both.set();
+      std::ignore = co_await meets->both.wait();
+    }
     request.set_amount(request.amount() - 1);
     co_return co_await rpc.call<test::v1::ReserveReply>("wallet.Reserve", request);
   }
   const weft::directory& rpc;
+  meeting* meets;
 };
 
 }  // namespace
@@ -355,8 +365,9 @@ TEST_SUITE("calls by name") {
 
   TEST_CASE("two exclusive services that wait for each other by name are told so at once") {
     weft::directory to_second, to_first;
-    weft::test::world world;  // whose clock stands still while either of them runs
-    recursive_wallet first{world, to_second}, second{world, to_first};
+    weft::test::world world;
+    meeting meet;
+    recursive_wallet first{world, to_second, &meet}, second{world, to_first, &meet};
     for (auto* d : {&to_first, &to_second}) d->alias("wallet", "test.v1.Wallet");
     to_first.add("test.v1.Wallet", first);
     to_second.add("test.v1.Wallet", second);

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -47,6 +47,37 @@ weft::task<> call_once(test::v1::Echo::client echo, EchoRequest request, int* go
 weft::task<> call_often(test::v1::Echo::client echo, int times, int* good) {
   for (int i = 0; i < times; ++i) co_await call_once(echo, say("again"), good);
 }
+
+// A pumped server, and a caller on a thread of its own.
+struct pumped_server {
+  explicit pumped_server(bool fd) : rt{pumped(fd)} {
+    server.add(service);
+    REQUIRE(server.start().ok());
+    to.emplace(remote, server.address());
+  }
+  ~pumped_server() { service.stop_and_wait(); }
+
+  /// Until the handler of this call runs.
+  void begin(EchoRequest request) {
+    caller = std::thread{[this, request = std::move(request)] {
+      weft::sync_wait(remote, call_once(test::v1::Echo::client{*to}, request, &answered));
+    }};
+    while (service.begun == 0) rt.pump();
+  }
+  /// After the call has ended: how many were answered.
+  int good() {
+    caller.join();
+    return answered;
+  }
+
+  weft::rpc_runtime rt;
+  test::echo_service service{rt};
+  weft::server server{rt};
+  weft::rpc_runtime remote{pumped()};
+  std::optional<weft::peer> to;
+  int answered = 0;
+  std::thread caller;
+};
 
 bool wait_readable(int fd) {
   pollfd p{fd, POLLIN, 0};
@@ -121,41 +152,20 @@ TEST_SUITE("pumped rpc") {
   TEST_CASE("a pumped server serves, and its stop lets what it runs finish within the grace") {
     for (const bool fd : {false, true}) {
       CAPTURE(fd);
-      weft::rpc_runtime rt{pumped(fd)};
-      test::echo_service service{rt};
-      weft::server server{rt};
-      server.add(service);
-      REQUIRE(server.start().ok());
-      weft::rpc_runtime remote{pumped()};
-      weft::peer to{remote, server.address()};
-      int good = 0;
-      std::thread caller{
-          [&] { weft::sync_wait(remote, call_once(test::v1::Echo::client{to}, say("patience", 100ms), &good)); }};
-      while (service.begun == 0) rt.pump();
-      server.stop(10s);
-      caller.join();
-      CHECK(good == 1);
-      CHECK(service.stopped == 0);
-      service.stop_and_wait();
+      pumped_server f{fd};
+      f.begin(say("patience", 100ms));
+      f.server.stop(10s);
+      CHECK(f.good() == 1);
+      CHECK(f.service.stopped == 0);
     }
   }
 
   TEST_CASE("a pumped server's stop without grace ends what it runs") {
-    weft::rpc_runtime rt{pumped()};
-    test::echo_service service{rt};
-    weft::server server{rt};
-    server.add(service);
-    REQUIRE(server.start().ok());
-    weft::rpc_runtime remote{pumped()};
-    weft::peer to{remote, server.address()};
-    int good = 0;
-    std::thread caller{[&] { weft::sync_wait(remote, call_once(test::v1::Echo::client{to}, say("slow", 1h), &good)); }};
-    while (service.begun == 0) rt.pump();
-    server.stop();
-    CHECK(service.stopped == 1);
-    caller.join();
-    CHECK(good == 0);
-    service.stop_and_wait();
+    pumped_server f{false};
+    f.begin(say("slow", 1h));
+    f.server.stop();
+    CHECK(f.service.stopped == 1);
+    CHECK(f.good() == 0);
   }
 
 #if !WEFT_ASAN && !WEFT_TSAN  // they cost more than it

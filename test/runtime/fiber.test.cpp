@@ -287,7 +287,7 @@ TEST_SUITE("fiber") {
     weft::strand there{rt, {.worker = 1}};
     auto f = [&] {
       auto where = []() -> weft::task<weft::worker*> {
-        std::ignore = co_await weft::sleep_for(1ms);
+        co_await weft::yield{};
         co_return weft::worker::current();
       };
       CHECK(weft::await(weft::run_on(there, where)) == &rt.worker_at(1));

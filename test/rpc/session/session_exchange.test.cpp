@@ -13,6 +13,7 @@
 #include <vector>
 #include <weft/rpc/middleware.hpp>
 #include <weft/rpc/session.hpp>
+#include <weft/runtime/event.hpp>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/sleep.hpp>
 #include <weft/runtime/this_call.hpp>
@@ -189,13 +190,13 @@ TEST_SUITE("session behind middleware") {
   }
 
   TEST_CASE("a call that waits in the server's middleware holds up its key only") {
-    ends e{{}, behind([](incoming& call, rest_of_call next) {
-             return [](incoming& call, rest_of_call next) -> task<status> {
-               if (call.metadata().find("x-waits") != nullptr) {
-                 if (auto slept = co_await weft::sleep_for(1h); !slept.ok()) co_return slept;
-               }
-               co_return co_await next();
-             }(call, next);
+    weft::event never;
+    ends e{{}, behind([&never](incoming& call, rest_of_call next) {
+             return [](incoming& call, rest_of_call next, weft::event* never) -> task<status> {
+               if (call.metadata().find("x-waits") == nullptr) co_return co_await next();
+               const status stopped = co_await never->wait();
+               co_return stopped;
+             }(call, next, &never);
            })};
     const auto held = e.run(weft::with_scope(
         [](weft::session* session, weft::scope& s) -> task<outcomes> {

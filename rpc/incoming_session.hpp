@@ -1,4 +1,5 @@
 #pragma once
+#include <cassert>
 #include <memory>
 #include <string>
 #include <utility>
@@ -111,6 +112,7 @@ class server::state::incoming_session final : operation,
     if (wire_.serving() == 0 && wire_.written()) finish({});
   }
   void finish(const status& why) noexcept {
+    wire_.break_off();  // a goaway, for one, must not be written after it
     void* tag = state_.queue_.begin(finished_);
     if (tag == nullptr) {
       over_ = true;
@@ -135,7 +137,10 @@ class server::state::incoming_session final : operation,
 
   // The wire's.
   void read(grpc::ByteBuffer& into, void* tag) override { stream_.Read(&into, tag); }
-  void write(const grpc::ByteBuffer& message, void* tag) override { stream_.Write(message, tag); }
+  void write(const grpc::ByteBuffer& message, void* tag) override {
+    assert(!finishing_);
+    stream_.Write(message, tag);
+  }
   offer find(std::string_view path) noexcept override {
     for (const auto& m : state_.methods_) {
       if (m.entry->open == nullptr && path == m.entry->info->path) return {m.service, m.entry};

@@ -86,6 +86,7 @@ void session_line::progressed() noexcept {
     void* tag = queue_.begin(half_closed_);
     if (tag == nullptr) return;
     half_closing_ = true;
+    wire_.fall_silent();
     stream_->WritesDone(tag);
     return;
   }

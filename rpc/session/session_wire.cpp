@@ -97,13 +97,13 @@ void session_wire::have_read(bool ok) {
 }
 
 void session_wire::will_write() noexcept {
-  if (writing_ || flush_.queued || stream_ == nullptr) return;
+  if (writing_ || flush_.queued || stream_ == nullptr || silent_) return;
   flush_.queued = true;
   control_.post(flush_);
 }
 
 void session_wire::write() {
-  if (writing_ || broken_ || writer_.empty()) return;
+  if (writing_ || broken_ || silent_ || writer_.empty()) return;
   void* tag = queue_.begin(written_);
   if (tag == nullptr) {
     broken_ = true;
@@ -266,7 +266,7 @@ status session_wire::got_forget(std::uint64_t key) {
 status session_wire::got_call(const call_frame& c) {
   if (auto s = rules_.accept(c); !s.ok()) return s;
   if (!c.path.empty()) methods_.push_back({std::string{c.path}, host_.find(c.path)});
-  if (goes_) return {};  // its caller knows
+  if (goes_ || silent_) return {};  // its caller knows
   const auto refuse = [&](const status& why) {
     writer_.error(c.id, why, /*not_run=*/true, nullptr, nullptr);
     if (c.gapless) gaps_.insert(c.key);

@@ -137,6 +137,8 @@ class session_wire : batch_parts {
   const status& violation() const noexcept { return violation_; }
   /// What is still to be said is dropped.
   void break_off() noexcept { broken_ = true; }
+  /// This side has half-closed: what comes nevertheless is not answered, and calls are not begun.
+  void fall_silent() noexcept { silent_ = true; }
   /// Something of it is out: a tag, a turn, a call that is served.
   bool busy() const noexcept { return reading_ || writing_ || flush_.queued || lives_ != 0; }
   bool peer_attached() const noexcept { return rules_.attached(); }
@@ -200,6 +202,7 @@ class session_wire : batch_parts {
   bool reading_ = false;
   bool writing_ = false;
   bool broken_ = false;
+  bool silent_ = false;
   status violation_;
 
   // This side's calls.

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <weft/rpc/peer.hpp>
 #include <weft/rpc/raw_message.hpp>
@@ -30,16 +31,21 @@ namespace {
 
 using weft::raw_message;
 
-// In place of weft's own end of sessions: says one batch on each stream, and waits until the client ends it.
+// In place of weft's own end of sessions: says one batch on each stream, waits until the client ends it, and may say another.
 class one_batch final : public weft::rpc_service {
  public:
-  one_batch(weft::runtime& rt, std::string bytes) : rpc_service{rt}, batch_{std::move(bytes)} {}
+  one_batch(weft::runtime& rt, std::string bytes, std::string farewell = {})
+      : rpc_service{rt}, batch_{std::move(bytes)}, farewell_{std::move(farewell)} {}
 
   weft::task<weft::status> attach(weft::reader<raw_message>& requests, weft::writer<raw_message>& replies) {
     auto writing = replies.write(batch_);  // named, for g++ 12
     const auto written = co_await std::move(writing);
     auto more = co_await requests.read();
     while (more) more = co_await requests.read();
+    if (!farewell_.bytes.empty()) {
+      auto saying = replies.write(farewell_);
+      std::ignore = co_await std::move(saying);
+    }
     co_return written;
   }
   std::span<const weft::served_method> methods() const noexcept override {
@@ -51,6 +57,7 @@ class one_batch final : public weft::rpc_service {
 
  private:
   const raw_message batch_;
+  const raw_message farewell_;
 };
 
 wire::v1::Batch attach(std::uint32_t version) {
@@ -60,9 +67,9 @@ wire::v1::Batch attach(std::uint32_t version) {
   return b;
 }
 
-weft::status status_of_a_call_to(const std::string& first_batch) {
+weft::status status_of_a_call_to(const std::string& first_batch, const std::string& farewell = {}) {
   weft::rpc_runtime serving{{.runtime = {.workers = 1, .log = [](std::string_view) {}}}};
-  one_batch there{serving, first_batch};
+  one_batch there{serving, first_batch, farewell};
   weft::server_options o;
   o.sessions = false;
   weft::server server{serving, std::move(o)};
@@ -73,7 +80,7 @@ weft::status status_of_a_call_to(const std::string& first_batch) {
   {
     weft::peer peer{rt, server.address()};
     auto session = peer.session();
-    const auto options = weft::call_options{weft::within{10s}};
+    const auto options = weft::call_options{weft::within{2s}};
     outcome = weft::sync_wait(rt, weft::as_task(Echo::client{session.ordered(1)}.Say(say("x"), options))).status();
   }
   server.stop();
@@ -100,5 +107,18 @@ TEST_SUITE("session_line") {
       CHECK_MESSAGE(s.code() == code::unavailable, s);
       CHECK_MESSAGE(s.message().find(rule) != std::string_view::npos, s);
     }
+  }
+
+  TEST_CASE("a server that still asks and calls when the client has half-closed gets no answer, and does no harm") {
+    auto leaving = attach(1);
+    leaving.mutable_go_away();
+    wire::v1::Batch late;
+    late.set_ping(7);
+    auto& call = *late.add_calls();
+    call.set_id(1);
+    call.set_path("/test.v1.Echo/Say");
+    // A call that finds no server which stays waits for its limit.
+    const auto s = status_of_a_call_to(leaving.SerializeAsString(), late.SerializeAsString());
+    CHECK_MESSAGE((s.code() == code::unavailable || s.code() == code::deadline_exceeded), s);
   }
 }

@@ -56,7 +56,9 @@ class server::state::incoming_session final : operation,
   static detail::session_limits limits_of(const server_options& o) noexcept {
     return {.window = {o.session_calls, o.session_bytes},
             .batch_bytes = static_cast<std::uint64_t>(o.request_bytes),
-            .reply_bytes = o.session_reply_bytes,
+            .waiting_bytes = o.session_reply_bytes,
+            .pauses = true,
+            .metadata_bytes = static_cast<std::size_t>(o.metadata_bytes),
             .longest = o.longest};
   }
 

@@ -46,8 +46,8 @@ struct server_options {
   int streams_per_connection = 20'000;
   /// Clients may call over sessions (rpc/session.hpp); otherwise theirs get unary calls.
   bool sessions = true;
-  /// Of a session: calls that it may have out, the bytes of their requests, and the bytes of replies that wait to be read by
-  /// its client; while there are more, further calls are RESOURCE_EXHAUSTED.
+  /// Of a session: calls that it may have out, the bytes of their requests, and the bytes that wait to be read by its client:
+  /// while there are more, nothing more is read from it, and the server's calls of it wait.
   std::size_t session_calls = 8'192;
   std::size_t session_bytes = 16U << 20U;
   std::size_t session_reply_bytes = 16U << 20U;

@@ -219,6 +219,22 @@ status each_number(const fields& f, const char* what, F then) {
   return {};
 }
 
+template <class F>
+void each_entry(const entries_view& from, F then) {
+  fields f{from.frame, 1};
+  while (f.next()) {
+    if (f.field() != from.field || !f.is_bytes()) continue;
+    std::string_view key;
+    std::string_view value;
+    fields entry{f.text(), 2};
+    while (entry.next()) {
+      if (entry.field() == 1) set(key, entry);
+      if (entry.field() == 2) set(value, entry);
+    }
+    then(key, value);
+  }
+}
+
 // Which passes a batch needs.
 struct contents {
   bool forgets = false;
@@ -342,19 +358,15 @@ status read_batch(std::string_view batch, batch_parts& parts) {
 
 metadata read_entries(const entries_view& from) {
   metadata all;
-  fields f{from.frame, 1};
-  while (f.next()) {
-    if (f.field() != from.field || !f.is_bytes()) continue;
-    std::string_view key;
-    std::string_view value;
-    fields entry{f.text(), 2};
-    while (entry.next()) {
-      if (entry.field() == 1) set(key, entry);
-      if (entry.field() == 2) set(value, entry);
-    }
-    all.add(key, std::string{value});
-  }
+  each_entry(from, [&](std::string_view key, std::string_view value) { all.add(key, std::string{value}); });
   return all;
+}
+
+std::size_t size_of_entries(const entries_view& from) {
+  constexpr std::size_t beside = 32;
+  std::size_t sum = 0;
+  each_entry(from, [&](std::string_view key, std::string_view value) { sum += key.size() + value.size() + beside; });
+  return sum;
 }
 
 }  // namespace weft::detail

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <weft/rpc/session/frames.hpp>
@@ -31,5 +32,7 @@ status read_batch(std::string_view bytes, batch_parts& parts);
 
 /// The metadata of a frame that `read_batch` has accepted.
 metadata read_entries(const entries_view& from);
+/// Their bytes as HTTP/2 counts them: 32 for each beside its key and its value.
+std::size_t size_of_entries(const entries_view& from);
 
 }  // namespace weft::detail

@@ -82,6 +82,13 @@ std::size_t body_of_reply(std::uint64_t id, std::size_t n, const metadata* heade
   return size_of_number(id) + size_of_bytes(n) + size_of_entries(headers) + size_of_entries(trailers);
 }
 
+std::size_t body_of_error(std::uint64_t id, const status& why, bool not_run, const metadata* headers,
+                          const metadata* trailers) noexcept {
+  return size_of_number(id) + size_of_number(static_cast<std::uint64_t>(why.code())) +
+         size_of_bytes(why.message().size()) + size_of_bytes(why.details().size()) + (not_run ? 2 : 0) +
+         size_of_entries(headers) + size_of_entries(trailers);
+}
+
 std::size_t body_of(const session_window& w) noexcept { return size_of_number(w.calls) + size_of_number(w.bytes); }
 std::uint8_t* put_window(std::uint8_t* at, unsigned field, const session_window& w) noexcept {
   at = put_length(at, field, body_of(w));
@@ -100,12 +107,14 @@ void raw_bytes::reserve(std::size_t needed) {
   capacity_ = capacity;
 }
 
-raw_bytes batch_writer::next() {
+raw_bytes batch_writer::next(answer_count& answers) {
   raw_bytes oldest;
   if (full_.empty()) {
     oldest = std::exchange(open_, std::exchange(spare_, raw_bytes{}));
+    answers = std::exchange(open_answers_, {});
   } else {
-    oldest = std::move(full_.front());
+    oldest = std::move(full_.front().bytes);
+    answers = full_.front().answers;
     full_.pop_front();
   }
   waiting_ -= oldest.size();
@@ -119,7 +128,7 @@ void batch_writer::reuse(raw_bytes done) noexcept {
 
 std::uint8_t* batch_writer::add(std::size_t n) {
   if (!open_.empty() && open_.size() + n > batch_target) {
-    full_.push_back(std::exchange(open_, std::exchange(spare_, raw_bytes{})));
+    full_.push_back({std::exchange(open_, std::exchange(spare_, raw_bytes{})), std::exchange(open_answers_, {})});
   }
   waiting_ += n;
   return open_.grow(n);
@@ -180,11 +189,14 @@ std::uint8_t* batch_writer::reply(std::uint64_t id, std::size_t n, const metadat
   return n == 0 ? at : put_length(at, 3, n);
 }
 
+std::size_t batch_writer::size_of_error(std::uint64_t id, const status& why, bool not_run, const metadata* headers,
+                                        const metadata* trailers) noexcept {
+  return framed(body_of_error(id, why, not_run, headers, trailers));
+}
+
 void batch_writer::error(std::uint64_t id, const status& why, bool not_run, const metadata* headers,
                          const metadata* trailers) {
-  const auto body = size_of_number(id) + size_of_number(static_cast<std::uint64_t>(why.code())) +
-                    size_of_bytes(why.message().size()) + size_of_bytes(why.details().size()) + (not_run ? 2 : 0) +
-                    size_of_entries(headers) + size_of_entries(trailers);
+  const auto body = body_of_error(id, why, not_run, headers, trailers);
   auto* at = put_length(add(framed(body)), 3, body);
   at = put_number(at, 1, id);
   at = put_number(at, 2, static_cast<std::uint64_t>(why.code()));
@@ -198,7 +210,10 @@ void batch_writer::error(std::uint64_t id, const status& why, bool not_run, cons
 void batch_writer::cancel(std::uint64_t id) { packed_number(tag(4, bytes), id); }
 void batch_writer::window(const session_window& w) { put_window(add(framed(body_of(w))), 5, w); }
 void batch_writer::ping(std::uint64_t n) { number(tag(6, varint), n); }
-void batch_writer::pong(std::uint64_t n) { number(tag(7, varint), n); }
+void batch_writer::pong(std::uint64_t n) {
+  number(tag(7, varint), n);
+  ++open_answers_.pings;
+}
 void batch_writer::go_away(std::uint64_t last_id) {
   const auto body = size_of_number(last_id);
   put_number(put_length(add(framed(body)), 8, body), 1, last_id);

@@ -32,6 +32,13 @@ class raw_bytes {
   std::size_t capacity_ = 0;
 };
 
+/// What of the other side's a batch answers.
+struct answer_count {
+  std::size_t calls = 0;
+  std::size_t bytes = 0;  ///< Of the calls' requests.
+  std::size_t pings = 0;
+};
+
 /// What waits to be written to a session's stream, encoded as it comes: batches as session.proto has them, by hand, since
 /// the bytes of a small call are a good part of its price. What is added goes into the newest batch until that has
 /// `batch_target` bytes; a larger frame has a batch of its own.
@@ -42,8 +49,12 @@ class batch_writer {
   bool empty() const noexcept { return open_.empty() && full_.empty(); }
   /// Bytes that wait.
   std::size_t waiting() const noexcept { return waiting_; }
-  /// The oldest batch, which is the caller's then. Requires: not empty.
-  raw_bytes next();
+  /// The oldest batch, which is the caller's then, and what it answers. Requires: not empty.
+  raw_bytes next(answer_count& answers);
+  raw_bytes next() {
+    answer_count ignored;
+    return next(ignored);
+  }
   /// Gives memory back, to be used again.
   void reuse(raw_bytes done) noexcept;
 
@@ -56,6 +67,13 @@ class batch_writer {
   static std::size_t size_of_reply(std::uint64_t id, std::size_t bytes, const metadata* headers,
                                    const metadata* trailers) noexcept;
   void error(std::uint64_t id, const status& why, bool not_run, const metadata* headers, const metadata* trailers);
+  static std::size_t size_of_error(std::uint64_t id, const status& why, bool not_run, const metadata* headers,
+                                   const metadata* trailers) noexcept;
+  /// What was added last answers a call, of a request with so many bytes.
+  void answers_call(std::size_t bytes) noexcept {
+    ++open_answers_.calls;
+    open_answers_.bytes += bytes;
+  }
   void cancel(std::uint64_t id);
   void window(const session_window& w);
   void ping(std::uint64_t number);
@@ -68,9 +86,14 @@ class batch_writer {
   void number(std::uint8_t tag, std::uint64_t value);
   void packed_number(std::uint8_t tag, std::uint64_t value);
 
+  struct batch {
+    raw_bytes bytes;
+    answer_count answers;
+  };
   raw_bytes open_;
+  answer_count open_answers_;
   raw_bytes spare_;
-  std::deque<raw_bytes> full_;
+  std::deque<batch> full_;
   std::size_t waiting_ = 0;
 };
 

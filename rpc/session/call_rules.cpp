@@ -33,6 +33,10 @@ status call_rules::accept(const call_frame& c) {
                               " bytes");
   }
   if (!c.path.empty()) {
+    if (c.path.size() > most_of_path) {
+      return invalid_argument("session: the path of call " + number(c.id) + " has " + number(c.path.size()) +
+                              " bytes, and " + number(most_of_path) + " are taken");
+    }
     if (c.method != methods_ || methods_ == most_methods) {
       return invalid_argument("session: call " + number(c.id) + " names method " + number(c.method) +
                               ", and the next is " + number(methods_));

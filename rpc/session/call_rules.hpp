@@ -17,16 +17,17 @@ class call_rules {
   status attach(const attach_frame& a);
   bool attached() const noexcept { return attached_; }
 
-  /// Whether the call keeps the rules: id, window, method. If it does it is the last one, and what it names is named.
+  /// Whether the call keeps the rules: id, window, method, path. If it does it is the last one, and what it names is named.
   /// RESOURCE_EXHAUSTED beyond the window, otherwise INVALID_ARGUMENT; nothing has changed then.
   status accept(const call_frame& c);
-  /// An accepted call is out, with so many bytes, from `begun` to `answered`; one that is answered at once never is.
+  /// An accepted call is out, with so many bytes, from `begun` until its answer has left: only then can its caller know of
+  /// that, and before it whoever sends calls and reads no answers would have as many answers kept as he likes.
   void begun(std::size_t bytes) noexcept {
     ++calls_;
     bytes_ += bytes;
   }
-  void answered(std::size_t bytes) noexcept {
-    --calls_;
+  void answered(std::size_t bytes, std::size_t calls = 1) noexcept {
+    calls_ -= calls;
     bytes_ -= bytes;
   }
 

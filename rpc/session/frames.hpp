@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -25,6 +26,12 @@ inline constexpr std::uint32_t session_version = 1;
 inline constexpr std::uint64_t default_batch_bytes = 4U << 20U;
 /// Methods that may be named on one stream.
 inline constexpr std::uint32_t most_methods = 4'096;
+/// Bytes of a method's path.
+inline constexpr std::size_t most_of_path = 1'024;
+/// Pings of which the answer has not left.
+inline constexpr std::size_t most_pings = 64;
+/// Keys without gaps that stand still, of one stream.
+inline constexpr std::size_t most_stopped_keys = 65'536;
 
 struct attach_frame {
   std::uint64_t oldest_version = 0;

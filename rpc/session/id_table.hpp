@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <utility>
 #include <vector>
+#include <weft/rpc/session/key_hash.hpp>
 
 namespace weft::detail {
 
@@ -80,7 +81,7 @@ class id_table {
   }
 
   std::vector<place> places_;
-  std::unordered_map<std::uint64_t, T> crowded_;
+  std::unordered_map<std::uint64_t, T, key_hash> crowded_;
   std::size_t size_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <unordered_map>
+#include <weft/rpc/session/key_hash.hpp>
 
 namespace weft::detail {
 
@@ -47,7 +48,7 @@ class key_lineup {
     }
   }
 
-  std::unordered_map<std::uint64_t, std::deque<place*>> lanes_;
+  std::unordered_map<std::uint64_t, std::deque<place*>, key_hash> lanes_;
 };
 
 }  // namespace weft::detail

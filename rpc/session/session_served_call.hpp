@@ -186,8 +186,10 @@ class session_served_call final : call_listener, public server_origin, reply_sin
     for (const auto& [key, value] : around.passage.trailers()) around.trailers.add(key, value);
     if (!outcome.ok()) {
       say(outcome, !around.may_have_run, &around.headers, &around.trailers);
+    } else if (auto s = fits(around.reply.size(), &around.headers, &around.trailers); !s.ok()) {
+      say(s, /*not_run=*/false, nullptr, nullptr);  // what the middleware has added is too much
     } else if (!wire_.broken_) {
-      auto* at = wire_.writer_.reply(id_, around.reply.size(), &around.headers, &around.trailers);
+      auto* at = wire_.say_reply(id_, bytes_, around.reply.size(), &around.headers, &around.trailers);
       std::ranges::copy(around.reply, at);
     }
     answered(!around.has_run);
@@ -201,21 +203,24 @@ class session_served_call final : call_listener, public server_origin, reply_sin
     const auto* extras = call_->arrived_extras();
     const auto* headers = extras != nullptr ? &extras->headers : nullptr;
     const auto* trailers = extras != nullptr ? &extras->trailers : nullptr;
-    const auto framed = batch_writer::size_of_reply(id_, bytes, headers, trailers);
-    if (framed > wire_.peer_batch_bytes_) {
-      return resource_exhausted("the reply has " + std::to_string(framed) + " bytes, and the session takes " +
-                                std::to_string(wire_.peer_batch_bytes_));
-    }
+    if (auto s = fits(bytes, headers, trailers); !s.ok()) return s;
     if (surrounded_) {
       surrounded_->reply.resize(bytes);
       reply.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(surrounded_->reply.data()));
     } else {
-      reply.SerializeWithCachedSizesToArray(wire_.writer_.reply(id_, bytes, headers, trailers));
+      reply.SerializeWithCachedSizesToArray(wire_.say_reply(id_, bytes_, bytes, headers, trailers));
     }
     return {};
   }
   void say(const status& why, bool not_run, const metadata* headers, const metadata* trailers) {
-    if (!wire_.broken_) wire_.writer_.error(id_, why, not_run, headers, trailers);
+    if (!wire_.broken_) wire_.say_error(id_, bytes_, why, not_run, headers, trailers);
+  }
+  // RESOURCE_EXHAUSTED when the caller would not read it.
+  status fits(std::size_t bytes, const metadata* headers, const metadata* trailers) const {
+    const auto framed = batch_writer::size_of_reply(id_, bytes, headers, trailers);
+    if (framed <= wire_.peer_batch_bytes_) return {};
+    return resource_exhausted("the reply has " + std::to_string(framed) + " bytes, and the session takes " +
+                              std::to_string(wire_.peer_batch_bytes_));
   }
   void answered(bool gap) noexcept {
     wire_.answered(*this, gap);

@@ -92,7 +92,12 @@ void session_wire::have_read(bool ok) {
     broken_ = true;
     return host_.progressed();
   }
-  read();
+  if (limits_.pauses && full()) {
+    reading_ = false;
+    paused_ = true;
+  } else {
+    read();
+  }
   if (std::exchange(window_freed_, false)) host_.window_opened();
 }
 
@@ -110,7 +115,12 @@ void session_wire::write() {
     return;
   }
   writing_ = true;
-  auto batch = writer_.next();
+  const bool was_full = full();
+  answer_count answers;
+  auto batch = writer_.next(answers);
+  rules_.answered(answers.bytes, answers.calls);
+  pings_ -= answers.pings;
+  if (was_full && !full()) room_again_ = true;
   const auto message = message_of(batch);
   writer_.reuse(std::move(batch));
   stream_->write(message, tag);
@@ -124,22 +134,36 @@ void session_wire::have_written(bool ok) {
   } else {
     broken_ = true;
   }
+  if (std::exchange(room_again_, false) && !broken_) {
+    if (std::exchange(paused_, false)) read();
+    host_.window_opened();
+  }
   host_.progressed();
 }
 
 // Calls of this side.
 
 bool session_wire::takes(const session_item& item) const noexcept {
-  return peer_attached() && !broken_ && !peer_goes_ && sent_.has_room(item.request().size());
+  return peer_attached() && !broken_ && !peer_goes_ && !full() && sent_.has_room(item.request().size());
 }
 
-std::uint32_t session_wire::number_of(const method_info& method, std::string_view& path) {
-  auto& known = numbers_[&method];
-  if (known.first == method.path) return known.second;
-  const auto next = static_cast<std::uint32_t>(numbers_named_++);
-  path = method.path;
-  known = {method.path, next};
-  return next;
+status session_wire::name(const method_info& method, call_frame& c) {
+  const auto known = numbers_.find(&method);
+  if (known != numbers_.end() && known->second.first == method.path) {
+    c.method = known->second.second;
+    return {};
+  }
+  c.path = method.path;
+  if (c.path.size() > most_of_path) {
+    return invalid_argument("session: a method's path has " + number(c.path.size()) + " bytes, and " +
+                            number(most_of_path) + " are taken");
+  }
+  if (numbers_named_ == most_methods) {
+    return resource_exhausted("session: " + number(most_methods) + " methods have been called on it");
+  }
+  c.method = numbers_named_;
+  numbers_[&method] = {method.path, numbers_named_++};
+  return {};
 }
 
 status session_wire::send(session_item& item) noexcept {
@@ -162,10 +186,7 @@ status session_wire::send(session_item& item) noexcept {
     }
     c.path = {};
   }
-  if (numbers_named_ == most_methods && !numbers_.contains(&item.method())) {
-    return resource_exhausted("session: " + number(most_methods) + " methods have been called on it");
-  }
-  c.method = number_of(item.method(), c.path);
+  if (auto s = name(item.method(), c); !s.ok()) return s;
   item.id = sent_.add({&item, request.size(), c.gapless ? c.key : 0});
   item.at = session_item::place::sent;
   item.wire = this;
@@ -213,10 +234,30 @@ void session_wire::go_away() {
   will_write();
 }
 
+std::uint8_t* session_wire::say_reply(std::uint64_t id, std::size_t request, std::size_t bytes, const metadata* headers,
+                                      const metadata* trailers) {
+  auto* at = writer_.reply(id, bytes, headers, trailers);
+  writer_.answers_call(request);
+  return at;
+}
+
+// One that the other side would not read is cut down to its code: a batch that is too large would end the session.
+void session_wire::say_error(std::uint64_t id, std::size_t request, const status& why, bool not_run,
+                             const metadata* headers, const metadata* trailers) {
+  const auto bytes = batch_writer::size_of_error(id, why, not_run, headers, trailers);
+  if (bytes > peer_batch_bytes_) {
+    const status cut{why.code(),
+                     "the error has " + number(bytes) + " bytes, and the session takes " + number(peer_batch_bytes_)};
+    writer_.error(id, cut, not_run, nullptr, nullptr);
+  } else {
+    writer_.error(id, why, not_run, headers, trailers);
+  }
+  writer_.answers_call(request);
+}
+
 void session_wire::answered(session_served_call& c, bool gap) noexcept {
   session_served_call* taken = nullptr;
   serving_.take(c.id(), taken);
-  rules_.answered(c.bytes());
   if (!broken_) will_write();
   if (c.gapless()) lane_moves_on(c, gap);
 }
@@ -267,8 +308,12 @@ status session_wire::got_call(const call_frame& c) {
   if (auto s = rules_.accept(c); !s.ok()) return s;
   if (!c.path.empty()) methods_.push_back({std::string{c.path}, host_.find(c.path)});
   if (goes_ || silent_) return {};  // its caller knows
+  if (gaps_.size() >= most_stopped_keys) {
+    return resource_exhausted("session: " + number(gaps_.size()) + " keys without gaps stand still");
+  }
+  rules_.begun(c.request.size());
   const auto refuse = [&](const status& why) {
-    writer_.error(c.id, why, /*not_run=*/true, nullptr, nullptr);
+    say_error(c.id, c.request.size(), why, /*not_run=*/true, nullptr, nullptr);
     if (c.gapless) gaps_.insert(c.key);
     will_write();
   };
@@ -278,12 +323,14 @@ status session_wire::got_call(const call_frame& c) {
     refuse(unimplemented("no method " + method.path));
   } else if (c.gapless && gaps_.contains(c.key)) {
     refuse(aborted(gap_text));
-  } else if (writer_.waiting() > limits_.reply_bytes) {
+  } else if (c.metadata.any && size_of_entries(c.metadata) > limits_.metadata_bytes) {
+    refuse(resource_exhausted(method.path + ": the metadata are larger than the " + number(limits_.metadata_bytes) +
+                              " bytes that are taken"));
+  } else if (full() && !limits_.pauses) {
     refuse(resource_exhausted("session: " + number(writer_.waiting()) + " bytes of replies wait to be read"));
   } else {
     auto* served = new session_served_call{*this, c, method.offer};
     serving_.insert(c.id, served);
-    rules_.begun(c.request.size());
     if (c.gapless) {
       const auto [lane, idle] = gapless_lanes_.try_emplace(c.key);
       if (!idle) {
@@ -302,7 +349,16 @@ status session_wire::got_reply(const reply_frame& r) {
   if (auto s = sent_.answered(r.id, sent); !s.ok()) return s;
   window_freed_ = true;
   if (r.not_run && sent.gapless_key != 0) host_.gap(sent.gapless_key);
-  if (sent.item != nullptr) sent.item->answered(r);
+  if (sent.item == nullptr) return {};
+  const auto metadata_bytes =
+      (r.headers.any ? size_of_entries(r.headers) : 0) + (r.trailers.any ? size_of_entries(r.trailers) : 0);
+  if (metadata_bytes > limits_.metadata_bytes) {
+    sent.item->failed(resource_exhausted("the reply's metadata are larger than the " + number(limits_.metadata_bytes) +
+                                         " bytes that are taken"),
+                      /*may_have_run=*/!r.not_run);
+  } else {
+    sent.item->answered(r);
+  }
   return {};
 }
 
@@ -312,6 +368,7 @@ status session_wire::got_cancel(std::uint64_t id) {
 }
 
 status session_wire::got_ping(std::uint64_t n) {
+  if (++pings_ > most_pings) return resource_exhausted("session: " + number(pings_) + " pings wait for their answer");
   writer_.pong(n);
   will_write();
   return {};

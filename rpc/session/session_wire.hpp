@@ -18,6 +18,7 @@
 #include <weft/rpc/session/batch_writer.hpp>
 #include <weft/rpc/session/call_rules.hpp>
 #include <weft/rpc/session/id_table.hpp>
+#include <weft/rpc/session/key_hash.hpp>
 #include <weft/rpc/session/key_lineup.hpp>
 #include <weft/rpc/session/sent_calls.hpp>
 #include <weft/rpc/session/session_item.hpp>
@@ -76,8 +77,12 @@ class session_host {
 struct session_limits {
   session_window window;                            ///< Calls that are served at once, and the bytes of their requests.
   std::uint64_t batch_bytes = default_batch_bytes;  ///< The largest batch that is taken.
-  std::size_t reply_bytes = 16U << 20U;  ///< Calls are refused while so many bytes of replies wait to be written.
-  duration longest = duration::max();    ///< Handlers are stopped after it.
+  /// While more bytes wait to be written calls of this side wait, and those of the other are refused; where it `pauses`,
+  /// nothing is read instead. One side of a session only: two that wait for each other would wait for ever.
+  std::size_t waiting_bytes = 16U << 20U;
+  bool pauses = false;
+  std::size_t metadata_bytes = 16U << 10U;  ///< Of a call, and of a reply: see `size_of_entries`. More fails the call.
+  duration longest = duration::max();       ///< Handlers are stopped after it.
 };
 
 /// One stream of a session, at either end: encodes what is to be said, writes it a batch at a time, reads batches, keeps the
@@ -129,7 +134,7 @@ class session_wire : batch_parts {
 
   // The stream's end.
 
-  bool reads() const noexcept { return reading_; }
+  bool reads() const noexcept { return reading_ || (paused_ && !broken_); }
   bool writes() const noexcept { return writing_; }
   /// Nothing is left to be written.
   bool written() const noexcept { return !writing_ && writer_.empty(); }
@@ -184,9 +189,16 @@ class session_wire : batch_parts {
   status got_pong(std::uint64_t) override { return {}; }
   status got_go_away(std::uint64_t last_id) override;
 
+  bool full() const noexcept { return writer_.waiting() > limits_.waiting_bytes; }
+  // The answer to a call of `request` bytes. Returns where the message goes.
+  std::uint8_t* say_reply(std::uint64_t id, std::size_t request, std::size_t bytes, const metadata* headers,
+                          const metadata* trailers);
+  void say_error(std::uint64_t id, std::size_t request, const status& why, bool not_run, const metadata* headers,
+                 const metadata* trailers);
   void answered(session_served_call& c, bool gap) noexcept;
   void lane_moves_on(session_served_call& ended, bool gap) noexcept;
-  std::uint32_t number_of(const method_info& method, std::string_view& path);
+  // Sets the number of the method, and its path when it is named now.
+  status name(const method_info& method, call_frame& c);
 
   completion_queue& queue_;
   strand& control_;
@@ -200,9 +212,11 @@ class session_wire : batch_parts {
   step<&session_wire::have_written> written_{*this};
   flush flush_{*this};
   bool reading_ = false;
+  bool paused_ = false;  // in place of reading
   bool writing_ = false;
   bool broken_ = false;
   bool silent_ = false;
+  bool room_again_ = false;  // to be told when the write has ended
   status violation_;
 
   // This side's calls.
@@ -221,9 +235,10 @@ class session_wire : batch_parts {
   id_table<session_served_call*> serving_;
   key_lineup lineup_;      // of those in the middleware
   std::size_t lives_ = 0;  // calls that were served and are not gone
-  std::unordered_set<std::uint64_t> gaps_;
+  std::size_t pings_ = 0;  // of which the answer has not left
+  std::unordered_set<std::uint64_t, key_hash> gaps_;
   // The keys without gaps of which a call has been begun, and what waits behind it.
-  std::unordered_map<std::uint64_t, std::deque<session_served_call*>> gapless_lanes_;
+  std::unordered_map<std::uint64_t, std::deque<session_served_call*>, key_hash> gapless_lanes_;
 };
 
 }  // namespace detail

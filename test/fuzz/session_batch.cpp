@@ -52,6 +52,7 @@ class session_end final : public test::heard_parts {
     while (!again.empty()) again.reuse(again.next());
     auto s = weft::detail::read_batch(bytes, *this);
     if (s.ok() && !rules_.attached()) s = weft::invalid_argument("no attach");
+    rules_.answered(std::exchange(refused_bytes_, 0), std::exchange(refused_, 0));  // the refusals leave
     return s;
   }
   void answer(std::uint64_t id) {
@@ -87,9 +88,12 @@ class session_end final : public test::heard_parts {
   status got_call(const weft::detail::call_frame& c) override {
     if (auto s = rules_.accept(c); !s.ok()) return s;
     if (!c.path.empty()) methods_.emplace_back(c.path);
+    rules_.begun(c.request.size());
     if (fuzz::serves(methods_[c.method])) {
       running.insert(c.id, c.request.size());
-      rules_.begun(c.request.size());
+    } else {
+      ++refused_;
+      refused_bytes_ += c.request.size();
     }
     const auto sent_along = entries(c.metadata);
     const auto before = again.waiting();
@@ -138,6 +142,8 @@ class session_end final : public test::heard_parts {
 
   weft::detail::call_rules rules_;
   std::vector<std::string> methods_;
+  std::size_t refused_ = 0;  // of the batch
+  std::size_t refused_bytes_ = 0;
 };
 
 session_model::verdict verdict_of(const status& s) {

@@ -6,21 +6,23 @@ namespace fuzz {
 
 session_model::verdict session_model::take(const lax::v1::Call& c) {
   if (!attached_ || c.id() <= last_id) return verdict::broken;
-  if (running.size() + 1 > window_calls_) return verdict::beyond_window;
-  if (!running.empty() && sum(running) + c.request().size() > window_bytes_) return verdict::beyond_window;
+  if (calls_out() + 1 > window_calls_) return verdict::beyond_window;
+  if (calls_out() != 0 && bytes_out() + c.request().size() > window_bytes_) return verdict::beyond_window;
   if (c.path().empty()) {
     if (methods_.count(c.method()) == 0) return verdict::broken;
   } else {
+    if (c.path().size() > 1'024) return verdict::broken;
     if (c.method() != methods_.size() || c.method() >= 4'096) return verdict::broken;
     methods_[c.method()] = c.path();
   }
   last_id = c.id();
-  if (serves(methods_[c.method()])) running[c.id()] = c.request().size();
+  (serves(methods_[c.method()]) ? running : refused_)[c.id()] = c.request().size();
   return verdict::accepted;
 }
 
 session_model::verdict session_model::take(const std::string& bytes) {
   lax::v1::Batch b;
+  refused_.clear();
   if (!b.ParseFromString(bytes)) return verdict::malformed;
   if (b.has_attach()) {
     if (attached_) return verdict::broken;

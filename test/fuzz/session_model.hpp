@@ -43,16 +43,19 @@ class session_model {
   }
   bool has_room(std::size_t bytes) const { return out.size() < said_calls_ && sum(out) + bytes <= said_bytes_; }
   verdict take(const lax::v1::Call& c);
+  std::size_t calls_out() const { return running.size() + refused_.size(); }
+  std::size_t bytes_out() const { return sum(running) + sum(refused_); }
 
   const std::size_t window_calls_;
   const std::size_t window_bytes_;
   bool attached_ = false;
   std::map<std::uint64_t, std::string> methods_;
+  std::map<std::uint64_t, std::size_t> refused_;  // of this batch: their answers leave behind it
   std::uint64_t said_calls_ = 64;
   std::uint64_t said_bytes_ = 65'536;
 };
 
-/// The methods that the session has: each other path is UNIMPLEMENTED, and its call answered at once.
+/// The methods that the session has: each other path is UNIMPLEMENTED, and its call is answered with the batch.
 inline bool serves(std::string_view path) { return path == "/a/b"; }
 
 }  // namespace fuzz

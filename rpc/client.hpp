@@ -29,13 +29,15 @@ class binding {
                    Request&& request, call_options options) const {
     if (local_ != nullptr) {
       using operation = method_call<Service, std::remove_cvref_t<Request>, Reply>;
-      return {held_call<Reply>{new operation{*local_, info, method, std::forward<Request>(request)}}, options};
+      return {held_call<Reply>{new operation{*local_, info, method, std::forward<Request>(request)}},
+              std::move(options)};
     }
-    if (lane_ && lane_->guided()) return {held_call<Reply>{new unary_call<Reply>{*lane_, info, request}}, options};
+    if (lane_ && lane_->guided()) return {held_call<Reply>{new unary_call<Reply>{*lane_, info, request}}, std::move(options)};
     if (lane_) {
-      return {held_call<Reply>{new session_call<Reply>{lane_->outlet(), lane_->order(), info, request}}, options};
+      return {held_call<Reply>{new session_call<Reply>{lane_->outlet(), lane_->order(), info, request}},
+              std::move(options)};
     }
-    return {held_call<Reply>{new unary_call<Reply>{*remote_, info, request}}, options};
+    return {held_call<Reply>{new unary_call<Reply>{*remote_, info, request}}, std::move(options)};
   }
 
   /// A call of a method that streams, not begun.

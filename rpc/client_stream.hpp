@@ -98,7 +98,7 @@ template <class Request, class Reply>
 class [[nodiscard]] client_reader final : detail::client_stream<Request, Reply> {
  public:
   client_reader(detail::outgoing_stream<Request, Reply> to, Request request, call_options options)
-      : detail::client_stream<Request, Reply>{std::move(to), options}, request_{std::move(request)} {}
+      : detail::client_stream<Request, Reply>{std::move(to), std::move(options)}, request_{std::move(request)} {}
 
   /// The next reply; empty at the end of the call, whatever it ended with, and when the task was stopped.
   task<std::optional<Reply>> read() {
@@ -141,7 +141,7 @@ template <class Request, class Reply>
 class [[nodiscard]] client_writer final : detail::client_stream<Request, Reply> {
  public:
   client_writer(detail::outgoing_stream<Request, Reply> to, call_options options) noexcept
-      : detail::client_stream<Request, Reply>{std::move(to), options} {}
+      : detail::client_stream<Request, Reply>{std::move(to), std::move(options)} {}
 
   /// As `writer::write`. FAILED_PRECONDITION also when the handler has answered already: `finish` says what.
   task<status> write(Request request) {
@@ -180,7 +180,7 @@ template <class Request, class Reply>
 class [[nodiscard]] client_reader_writer final : detail::client_stream<Request, Reply> {
  public:
   client_reader_writer(detail::outgoing_stream<Request, Reply> to, call_options options) noexcept
-      : detail::client_stream<Request, Reply>{std::move(to), options} {}
+      : detail::client_stream<Request, Reply>{std::move(to), std::move(options)} {}
 
   /// As `client_reader::read`.
   task<std::optional<Reply>> read() {

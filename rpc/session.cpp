@@ -29,16 +29,12 @@ struct resumption final : work, pooled {
 // Where calls go that have no way back.
 class no_outlet final : public detail::session_outlet {
  public:
-  explicit no_outlet(worker& home) noexcept : home_{home} {}
-  worker& home() noexcept override { return home_; }
+  explicit no_outlet(worker& home) noexcept : session_outlet{home} {}
   status start(detail::session_item&) noexcept override {
     return failed_precondition("the call came in another way than over a session: its caller cannot be called");
   }
   bool give_up(detail::session_item&) noexcept override { return false; }
   void resume(std::uint64_t) noexcept override {}
-
- private:
-  worker& home_;
 };
 
 }  // namespace

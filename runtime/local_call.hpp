@@ -210,14 +210,14 @@ auto service::as_kind(service_call::kind k, const char* name, F f, call_options 
   using R = typename detail::handler_value<std::invoke_result_t<F&>>::type;
   auto* operation = new detail::function_call<F>{*this, name, std::move(f)};
   operation->becomes(k);
-  return weft::call<R>{held_call<R>{operation}, options};
+  return weft::call<R>{held_call<R>{operation}, std::move(options)};
 }
 
 template <class F>
 auto service::call(F f, call_options options) {
   using operation = detail::function_call<F>;
   using R = typename detail::handler_value<std::invoke_result_t<F&>>::type;
-  return weft::call<R>{held_call<R>{new operation{*this, "function", std::move(f)}}, options};
+  return weft::call<R>{held_call<R>{new operation{*this, "function", std::move(f)}}, std::move(options)};
 }
 
 }  // namespace weft

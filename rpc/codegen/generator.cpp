@@ -238,13 +238,13 @@ void print_unary(Printer& out, const variables& v) {
          "  co_return weft::unimplemented(\"$path$ is not implemented\");\n"
          "}\n\n"
          "weft::call<$reply$> $name$::client::$method$(const $request$& request, weft::call_options options) const {\n"
-         "  return to_.make<$reply$>($info$, &service::$method$, request, options);\n"
+         "  return to_.make<$reply$>($info$, &service::$method$, request, std::move(options));\n"
          "}\n\n"
          "weft::call<$reply$> $name$::client::$method$($request$&& request, weft::call_options options) const {\n"
-         "  return to_.make<$reply$>($info$, &service::$method$, std::move(request), options);\n"
+         "  return to_.make<$reply$>($info$, &service::$method$, std::move(request), std::move(options));\n"
          "}\n\n"
          "weft::status $name$::client::one_way::$method$($request$ request, weft::call_options options) const {\n"
-         "  return to_.make<$reply$>($info$, &service::$method$, std::move(request), options).send();\n"
+         "  return to_.make<$reply$>($info$, &service::$method$, std::move(request), std::move(options)).send();\n"
          "}\n\n");
 }
 
@@ -259,7 +259,7 @@ void print_streaming(Printer& out, const variables& v, kind k) {
                 client_returns(k) + " $name$::client::$method$(" + (asks ? "$request$ request, " : "") +
                 "weft::call_options options) const {\n"
                 "  return {to_.stream<$request$, $reply$>($info$, &service::$method$), " +
-                (asks ? "std::move(request), " : "") + "options};\n}\n\n")
+                (asks ? "std::move(request), " : "") + "std::move(options)};\n}\n\n")
                    .c_str());
 }
 

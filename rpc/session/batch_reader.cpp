@@ -1,7 +1,9 @@
 #include <weft/rpc/session/batch_reader.hpp>
 
 #include <cstddef>
+#include <limits>
 #include <string>
+#include <weft/runtime/config.hpp>
 
 namespace weft::detail {
 namespace {
@@ -23,21 +25,13 @@ class fields {
     field_ = static_cast<std::uint32_t>(tag) >> 3U;  // bits beyond 32 are dropped, as protobuf does
     type_ = static_cast<wire_type>(tag & 7U);
     if (field_ == 0) return fail();
-    switch (type_) {
-      case varint: return read_varint(number_) || fail();
-      case bytes: {
-        std::uint64_t length = 0;
-        if (!read_varint(length, most_of_tag) || length > static_cast<std::uint64_t>(end_ - at_)) return fail();
-        return take(length);
-      }
-      case fixed64: return end_ - at_ >= 8 ? take(8) : fail();
-      case fixed32: return end_ - at_ >= 4 ? take(4) : fail();
-      case group: return skip_group();
-      case group_end: return groups_ != 0 || fail();
+    if (type_ == bytes) {
+      std::uint64_t length = 0;
+      if (!read_varint(length, most_of_tag) || length > static_cast<std::uint64_t>(end_ - at_)) return fail();
+      return take(length);
     }
-    return fail();
+    return type_ == varint ? read_varint(number_) || fail() : next_rare();
   }
-
   bool failed() const noexcept { return failed_; }
   std::uint32_t field() const noexcept { return field_; }
   bool is_number() const noexcept { return type_ == varint; }
@@ -51,6 +45,16 @@ class fields {
       value = static_cast<std::uint8_t>(*at_++);
       return true;
     }
+    return read_long_varint(value, most_bytes);
+  }
+  bool at_end() const noexcept { return at_ == end_; }
+  const char* at() const noexcept { return at_; }
+
+ private:
+  static constexpr unsigned most_of_tag = 5;  // and of a length: protobuf reads no further
+  static constexpr int deepest = 100;         // protobuf's limit of messages and groups within each other
+
+  WEFT_NOINLINE bool read_long_varint(std::uint64_t& value, unsigned most_bytes) noexcept {
     value = 0;
     for (unsigned shift = 0; shift < 7 * most_bytes && at_ != end_; shift += 7) {
       const auto byte = static_cast<std::uint8_t>(*at_++);
@@ -59,12 +63,15 @@ class fields {
     }
     return false;
   }
-  bool at_end() const noexcept { return at_ == end_; }
-
- private:
-  static constexpr unsigned most_of_tag = 5;  // and of a length: protobuf reads no further
-  static constexpr int deepest = 100;         // protobuf's limit of messages and groups within each other
-
+  WEFT_NOINLINE bool next_rare() noexcept {
+    switch (type_) {
+      case fixed64: return end_ - at_ >= 8 ? take(8) : fail();
+      case fixed32: return end_ - at_ >= 4 ? take(4) : fail();
+      case group: return skip_group();
+      case group_end: return groups_ != 0 || fail();
+      default: return fail();
+    }
+  }
   // No field of ours is a group, but one that is not known may be. Ends behind it.
   bool skip_group() noexcept {
     const auto opened = field_;
@@ -157,7 +164,72 @@ bool read(std::string_view frame, attach_frame& a) noexcept {
   return good && !f.failed();
 }
 
+// The fields of a frame as batch_writer makes it: tags of one byte. What is rarer, `fields` reads.
+class quick_fields {
+ public:
+  explicit quick_fields(std::string_view frame) noexcept : at_{frame.data()}, end_{at_ + frame.size()} {}
+
+  bool at_end() const noexcept { return at_ == end_; }
+  std::uint8_t tag() noexcept { return static_cast<std::uint8_t>(*at_++); }
+  // False when it is not that simple.
+  bool read(std::uint64_t& number) noexcept {
+    number = 0;
+    for (unsigned shift = 0; shift < 63 && at_ != end_; shift += 7) {
+      const auto byte = static_cast<std::uint8_t>(*at_++);
+      number |= static_cast<std::uint64_t>(byte & 0x7fU) << shift;
+      if (byte < 0x80) return true;
+    }
+    return false;
+  }
+  bool read(std::string_view& text) noexcept {
+    std::uint64_t length = 0;
+    if (!read(length) || length > static_cast<std::uint64_t>(end_ - at_)) return false;
+    text = {at_, static_cast<std::size_t>(length)};
+    at_ += length;
+    return true;
+  }
+
+ private:
+  const char* at_;
+  const char* end_;
+};
+
+constexpr std::uint8_t tag(unsigned field, wire_type type) noexcept {
+  return static_cast<std::uint8_t>(field << 3U | type);
+}
+
+// False when `fields` has to read it.
+bool read_quickly(std::string_view frame, call_frame& c) noexcept {
+  quick_fields f{frame};
+  bool good = true;
+  while (good && !f.at_end()) {
+    switch (f.tag()) {
+      case tag(1, varint): good = f.read(c.id); break;
+      case tag(2, varint): good = f.read(c.method); break;
+      case tag(4, bytes): good = f.read(c.request); break;
+      case tag(5, varint): good = f.read(c.limit_us); break;
+      case tag(6, varint): good = f.read(c.key); break;
+      default: return false;
+    }
+  }
+  return good && c.method >> 32U == 0;
+}
+bool read_quickly(std::string_view frame, reply_frame& r) noexcept {
+  quick_fields f{frame};
+  bool good = true;
+  while (good && !f.at_end()) {
+    switch (f.tag()) {
+      case tag(1, varint): good = f.read(r.id); break;
+      case tag(3, bytes): good = f.read(r.reply); break;
+      default: return false;
+    }
+  }
+  return good;
+}
+
 bool read(std::string_view frame, call_frame& c) noexcept {
+  if (read_quickly(frame, c)) return true;
+  c = {};
   fields f{frame, 1};
   bool good = true;
   while (f.next()) {
@@ -178,6 +250,8 @@ bool read(std::string_view frame, call_frame& c) noexcept {
 }
 
 bool read(std::string_view frame, reply_frame& r) noexcept {
+  if (read_quickly(frame, r)) return true;
+  r = {};
   fields f{frame, 1};
   bool good = true;
   while (f.next()) {
@@ -235,19 +309,21 @@ void each_entry(const entries_view& from, F then) {
   }
 }
 
-// Which passes a batch needs.
-struct contents {
-  bool forgets = false;
-  bool calls = false;
-  bool replies = false;
-  bool last = false;  // what goes after them
-};
+status tell(batch_parts& parts, const call_frame& c) { return parts.got_call(c); }
+status tell(batch_parts& parts, const reply_frame& r) { return parts.got_reply(r); }
+constexpr const char* name_of(const call_frame&) { return "Call"; }
+constexpr const char* name_of(const reply_frame&) { return "Reply"; }
 
-// What goes before the calls; sets `found` to what else there is.
-status read_first(std::string_view batch, batch_parts& parts, contents& found) {
-  fields f{batch, 0};
+}  // namespace
+
+// What goes before the calls, and what else there is.
+status batch_reader::read_first(batch_parts& parts) {
+  calls_ = replies_ = 0;
+  has_last_ = false;
+  fields f{batch_, 0};
   bool attached = false;
   bool window_said = false;
+  bool forgets = false;
   attach_frame attach;
   session_window window;
   while (f.next()) {
@@ -256,20 +332,20 @@ status read_first(std::string_view batch, batch_parts& parts, contents& found) {
       case 1:
         if (!f.is_bytes()) break;
         attached = true;
-        if (!read(f.text(), attach)) return malformed("Attach");
+        if (!weft::detail::read(f.text(), attach)) return malformed("Attach");
         break;
-      case 2: found.calls = true; break;
-      case 3: found.replies = true; break;
+      case 2: ++calls_; break;
+      case 3: ++replies_; break;
       case 5:
         if (!f.is_bytes()) break;
         window_said = true;
-        if (!read(f.text(), window, 1)) return malformed("Window");
+        if (!weft::detail::read(f.text(), window, 1)) return malformed("Window");
         break;
       case 4:
       case 6:
       case 7:
-      case 8: found.last = true; break;
-      case 9: found.forgets = true; break;
+      case 8: has_last_ = true; break;
+      case 9: forgets = true; break;
       default: break;
     }
   }
@@ -277,12 +353,14 @@ status read_first(std::string_view batch, batch_parts& parts, contents& found) {
   if (attached) {
     if (auto s = parts.got_attach(attach); !s.ok()) return s;
   }
-  if (window_said) return parts.got_window(window);
-  return {};
+  if (window_said) {
+    if (auto s = parts.got_window(window); !s.ok()) return s;
+  }
+  return forgets ? read_forgets(parts) : status{};
 }
 
-status read_forgets(std::string_view batch, batch_parts& parts) {
-  fields f{batch, 0};
+status batch_reader::read_forgets(batch_parts& parts) {
+  fields f{batch_, 0};
   while (f.next()) {
     if (f.field() != 9) continue;
     if (auto s = each_number(f, "list of keys", [&](std::uint64_t key) { return parts.got_forget(key); }); !s.ok())
@@ -291,30 +369,23 @@ status read_forgets(std::string_view batch, batch_parts& parts) {
   return {};
 }
 
-status read_calls(std::string_view batch, batch_parts& parts) {
-  fields f{batch, 0};
-  while (f.next()) {
-    if (f.field() != 2 || !f.is_bytes()) continue;
-    call_frame c;
-    if (!read(f.text(), c)) return malformed("Call");
-    if (auto s = parts.got_call(c); !s.ok()) return s;
+// As many as are left of `most`; at the batch's end there are no more.
+template <class Frame, std::uint32_t Field>
+status batch_reader::read_frames(batch_parts& parts, std::size_t& most) {
+  fields f{batch_.substr(at_), 0};
+  while (most != 0 && f.next()) {
+    if (f.field() != Field || !f.is_bytes()) continue;
+    Frame frame;
+    if (!weft::detail::read(f.text(), frame)) return malformed(name_of(frame));
+    if (auto s = tell(parts, frame); !s.ok()) return s;
+    --most;
   }
+  at_ = static_cast<std::size_t>(f.at() - batch_.data());
   return {};
 }
 
-status read_replies(std::string_view batch, batch_parts& parts) {
-  fields f{batch, 0};
-  while (f.next()) {
-    if (f.field() != 3 || !f.is_bytes()) continue;
-    reply_frame r;
-    if (!read(f.text(), r)) return malformed("Reply");
-    if (auto s = parts.got_reply(r); !s.ok()) return s;
-  }
-  return {};
-}
-
-status read_last(std::string_view batch, batch_parts& parts) {
-  fields f{batch, 0};
+status batch_reader::read_last(batch_parts& parts) {
+  fields f{batch_, 0};
   std::uint64_t ping = 0;
   std::uint64_t pong = 0;
   std::uint64_t last_id = 0;
@@ -344,16 +415,38 @@ status read_last(std::string_view batch, batch_parts& parts) {
   return going ? parts.got_go_away(last_id) : status{};
 }
 
-}  // namespace
+status batch_reader::read(batch_parts& parts, std::size_t most) {
+  if (next_ == part::first) {
+    if (auto s = read_first(parts); !s.ok()) return s;
+    at_ = 0;
+    next_ = part::calls;
+  }
+  if (next_ == part::calls) {
+    if (calls_ != 0) {
+      if (auto s = read_frames<call_frame, 2>(parts, most); !s.ok()) return s;
+      if (at_ != batch_.size()) return {};
+    }
+    at_ = 0;
+    next_ = part::replies;
+  }
+  if (next_ == part::replies) {
+    if (replies_ != 0) {
+      if (auto s = read_frames<reply_frame, 3>(parts, most); !s.ok()) return s;
+      if (at_ != batch_.size()) return {};
+    }
+    next_ = part::last;
+  }
+  if (next_ == part::last) {
+    next_ = part::none;
+    if (has_last_) return read_last(parts);
+  }
+  return {};
+}
 
-status read_batch(std::string_view batch, batch_parts& parts) {
-  contents found;
-  auto s = read_first(batch, parts, found);
-  if (s.ok() && found.forgets) s = read_forgets(batch, parts);
-  if (s.ok() && found.calls) s = read_calls(batch, parts);
-  if (s.ok() && found.replies) s = read_replies(batch, parts);
-  if (s.ok() && found.last) s = read_last(batch, parts);
-  return s;
+status read_batch(std::string_view bytes, batch_parts& parts) {
+  batch_reader reader;
+  reader.begin(bytes);
+  return reader.read(parts, std::numeric_limits<std::size_t>::max());
 }
 
 metadata read_entries(const entries_view& from) {

@@ -25,9 +25,43 @@ class batch_parts {
   ~batch_parts() = default;
 };
 
-/// Takes a batch apart, by hand as batch_writer makes it; accepts what protobuf's own parser does, and paths and keys that are
-/// not UTF-8, which that refuses: nobody needs them to be. Fields that are not known are skipped. Errors: INVALID_ARGUMENT, naming the field, when the bytes are no batch; what `parts` says, and then nothing
-/// further is read. The views that `parts` gets are into `bytes`.
+/// Takes a batch apart, by hand as batch_writer makes it, in portions, so that what its calls and replies set off can run
+/// between them while it is still in the processor's caches. Accepts what protobuf's own parser does, and paths and keys that
+/// are not UTF-8, which that refuses: nobody needs them to be. Fields that are not known are skipped.
+class batch_reader {
+ public:
+  /// What was read before is forgotten. The bytes have to stay until it is done; the views that parts get are into them.
+  void begin(std::string_view batch) noexcept {
+    batch_ = batch;
+    next_ = part::first;
+  }
+  /// Reads on, `most` calls and replies at most, 1 at least. Errors: INVALID_ARGUMENT, naming the part, when the bytes are no
+  /// batch; what `parts` says. Nothing further must be read then.
+  status read(batch_parts& parts, std::size_t most);
+  bool done() const noexcept { return next_ == part::none; }
+  /// Replies in it, once the first portion was read.
+  std::size_t replies() const noexcept { return replies_; }
+  /// Bytes of calls, or of replies, that are still to be read.
+  std::size_t left() const noexcept { return batch_.size() - at_; }
+
+ private:
+  enum class part : std::uint8_t { first, calls, replies, last, none };
+
+  status read_first(batch_parts& parts);
+  status read_forgets(batch_parts& parts);
+  template <class Frame, std::uint32_t Field>
+  status read_frames(batch_parts& parts, std::size_t& most);
+  status read_last(batch_parts& parts);
+
+  std::string_view batch_;
+  std::size_t at_ = 0;  // calls, replies: where the next one may stand
+  part next_ = part::none;
+  std::size_t calls_ = 0;
+  std::size_t replies_ = 0;
+  bool has_last_ = false;
+};
+
+/// A whole batch at once.
 status read_batch(std::string_view bytes, batch_parts& parts);
 
 /// The metadata of a frame that `read_batch` has accepted.

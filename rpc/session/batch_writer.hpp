@@ -18,10 +18,14 @@ class raw_bytes {
   void clear() noexcept { size_ = 0; }
   /// Where `n` more bytes go.
   std::uint8_t* grow(std::size_t n) {
-    if (size_ + n > capacity_) reserve(size_ + n);
-    auto* at = bytes_.get() + size_;
+    auto* at = room(n);
     size_ += n;
     return at;
+  }
+  /// Where `n` more bytes may go, of which none is there yet.
+  std::uint8_t* room(std::size_t n) {
+    if (size_ + n > capacity_) reserve(size_ + n);
+    return bytes_.get() + size_;
   }
 
  private:
@@ -82,7 +86,9 @@ class batch_writer {
   void forget(std::uint64_t key);
 
  private:
+  void make_room(std::size_t bytes);
   std::uint8_t* add(std::size_t bytes);
+  void small_call(const call_frame& c);
   void number(std::uint8_t tag, std::uint64_t value);
   void packed_number(std::uint8_t tag, std::uint64_t value);
 

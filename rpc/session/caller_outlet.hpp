@@ -13,9 +13,8 @@ namespace weft::detail {
 /// A server's calls of the client of one session. It outlives that; then all calls fail.
 class caller_outlet final : public session_outlet {
  public:
-  caller_outlet(worker& home, session_wire& wire) noexcept : home_{home}, wire_{&wire} {}
+  caller_outlet(worker& home, session_wire& wire) noexcept : session_outlet{home}, wire_{&wire} {}
 
-  worker& home() noexcept override { return home_; }
   status start(session_item& item) noexcept override {
     if (wire_ == nullptr || goes_) return over();
     const auto& order = item.order();
@@ -73,7 +72,6 @@ class caller_outlet final : public session_outlet {
     while (!waiting_.empty()) waiting_.pop_front().failed(over(), /*may_have_run=*/false);
   }
 
-  worker& home_;
   session_wire* wire_;
   bool goes_ = false;
   item_list waiting_;

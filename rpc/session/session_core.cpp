@@ -18,11 +18,9 @@ const char* const closed_text = "the session is closed";
 }  // namespace
 
 session_core::session_core(std::shared_ptr<channel> to, session_options options)
-    : channel_{std::move(to)}, options_{std::move(options)}, backoff_{options_.first_backoff} {}
+    : session_outlet{to->home()}, channel_{std::move(to)}, options_{std::move(options)}, backoff_{options_.first_backoff} {}
 
 session_core::~session_core() = default;
-
-worker& session_core::home() noexcept { return channel_->home(); }
 
 status session_core::start(session_item& item) noexcept {
   const auto& order = item.order();

@@ -30,7 +30,6 @@ class session_core final : public session_outlet,
   session_core(std::shared_ptr<channel> to, session_options options);
   ~session_core();
 
-  worker& home() noexcept override;
   status start(session_item& item) noexcept override;
   bool give_up(session_item& item) noexcept override;
   void resume(std::uint64_t key) noexcept override;

@@ -26,7 +26,7 @@ class unary_attempt;
 /// Where the calls of a session go, on the polling worker.
 class session_outlet {
  public:
-  virtual worker& home() noexcept = 0;
+  worker& home() noexcept { return home_; }
   /// Takes it, until it is `answered` or has `failed`; or says why not: it surely does not run.
   virtual status start(session_item& item) noexcept = 0;
   /// Nobody waits for it any more: lets go of it. Returns false when it surely does not run.
@@ -35,7 +35,11 @@ class session_outlet {
   virtual void resume(std::uint64_t key) noexcept = 0;
 
  protected:
+  explicit session_outlet(worker& home) noexcept : home_{home} {}
   ~session_outlet() = default;
+
+ private:
+  worker& home_;
 };
 
 /// In which order calls of one session are handed to their service: those of one key as they were started.

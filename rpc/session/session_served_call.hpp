@@ -31,7 +31,7 @@ class session_served_call final : call_listener, public server_origin, reply_sin
         id_{c.id},
         key_{c.key},
         bytes_{c.request.size()},
-        deadline_{saturating_add(wire.control_.home().now(), limit_of(c, wire.limits_.longest))},
+        deadline_{saturating_add(wire.batch_came_, limit_of(c, wire.limits_.longest))},
         gapless_{c.gapless} {
     if (c.metadata.any) own_metadata_ = read_entries(c.metadata);
     ++wire_.lives_;
@@ -217,6 +217,8 @@ class session_served_call final : call_listener, public server_origin, reply_sin
   }
   // RESOURCE_EXHAUSTED when the caller would not read it.
   status fits(std::size_t bytes, const metadata* headers, const metadata* trailers) const {
+    constexpr std::size_t most_of_frame = 64;  // beside message and metadata
+    if (headers == nullptr && trailers == nullptr && bytes + most_of_frame <= wire_.peer_batch_bytes_) return {};
     const auto framed = batch_writer::size_of_reply(id_, bytes, headers, trailers);
     if (framed <= wire_.peer_batch_bytes_) return {};
     return resource_exhausted("the reply has " + std::to_string(framed) + " bytes, and the session takes " +

@@ -79,14 +79,35 @@ void session_wire::have_read(bool ok) {
     reading_ = false;
     return host_.progressed();
   }
-  grpc::Slice bytes;
-  if (!incoming_.TrySingleSlice(&bytes).ok() && !incoming_.DumpToSingleSlice(&bytes).ok()) {
+  pace_.begins(sent_.size());
+  if (!incoming_.TrySingleSlice(&batch_).ok() && !incoming_.DumpToSingleSlice(&batch_).ok()) {
     violation_ = internal_error("session: a batch could not be read");
-  } else {
-    control_.home().read_clock();
-    violation_ = read_batch({reinterpret_cast<const char*>(bytes.begin()), bytes.size()}, *this);
-    if (violation_.ok() && !peer_attached()) violation_ = invalid_argument("session: the first batch has no attach");
+    return batch_ended();
   }
+  batch_came_ = control_.home().read_clock();
+  reader_.begin({reinterpret_cast<const char*>(batch_.begin()), batch_.size()});
+  read_on();
+}
+
+void session_wire::read_on() {
+  violation_ = reader_.read(*this, batch_pace::portion);
+  if (!violation_.ok() || reader_.done()) return batch_ended();
+  pace_.read(reader_.replies(), reader_.left());
+  control_.post(next_portion_);
+  if (std::exchange(window_freed_, false)) host_.window_opened();
+}
+
+// Of what leaves while a batch is read its sender did not know: it keeps to the window as it was when the batch came.
+void session_wire::free_window() noexcept {
+  rules_.answered(freed_.bytes, freed_.calls);
+  freed_ = {};
+}
+
+void session_wire::batch_ended() {
+  batch_ = {};
+  pace_.ended();
+  free_window();
+  if (violation_.ok() && !peer_attached()) violation_ = invalid_argument("session: the first batch has no attach");
   if (!violation_.ok()) {
     reading_ = false;
     broken_ = true;
@@ -98,27 +119,39 @@ void session_wire::have_read(bool ok) {
   } else {
     read();
   }
+  if (broken_) return host_.progressed();  // meanwhile, or the queue has ended
+  if (!writer_.empty()) will_write();
   if (std::exchange(window_freed_, false)) host_.window_opened();
 }
 
 void session_wire::will_write() noexcept {
   if (writing_ || flush_.queued || stream_ == nullptr || silent_) return;
-  flush_.queued = true;
-  control_.post(flush_);
+  switch (pace_.to_write(writer_.waiting(), control_.home().now())) {
+    case batch_pace::when::later: break;
+    case batch_pace::when::now: flush_.queued = control_.post(flush_); break;
+    case batch_pace::when::after_events:
+      flush_.target = &control_;
+      flush_.queued = control_.home().submit(flush_);
+      break;
+  }
 }
 
 void session_wire::write() {
   if (writing_ || broken_ || silent_ || writer_.empty()) return;
+  if (pace_.to_write(writer_.waiting(), control_.home().now()) == batch_pace::when::later) return;
   void* tag = queue_.begin(written_);
   if (tag == nullptr) {
     broken_ = true;
     return;
   }
   writing_ = true;
+  pace_.written();
   const bool was_full = full();
   answer_count answers;
   auto batch = writer_.next(answers);
-  rules_.answered(answers.bytes, answers.calls);
+  freed_.bytes += answers.bytes;
+  freed_.calls += answers.calls;
+  if (reader_.done()) free_window();
   pings_ -= answers.pings;
   if (was_full && !full()) room_again_ = true;
   const auto message = message_of(batch);
@@ -148,9 +181,15 @@ bool session_wire::takes(const session_item& item) const noexcept {
 }
 
 status session_wire::name(const method_info& method, call_frame& c) {
-  const auto known = numbers_.find(&method);
-  if (known != numbers_.end() && known->second.first == method.path) {
-    c.method = known->second.second;
+  const auto is_known = [&](const numbered_method& m) {
+    return m.path == method.path;
+  };  // not another at the same place
+  if (last_numbered_.first != &method) {
+    const auto found = numbers_.find(&method);
+    last_numbered_ = {&method, found == numbers_.end() ? nullptr : &found->second};
+  }
+  if (last_numbered_.second != nullptr && is_known(*last_numbered_.second)) {
+    c.method = last_numbered_.second->number;
     return {};
   }
   c.path = method.path;
@@ -162,7 +201,8 @@ status session_wire::name(const method_info& method, call_frame& c) {
     return resource_exhausted("session: " + number(most_methods) + " methods have been called on it");
   }
   c.method = numbers_named_;
-  numbers_[&method] = {method.path, numbers_named_++};
+  auto& named = numbers_[&method] = {method.path, numbers_named_++};
+  last_numbered_ = {&method, &named};
   return {};
 }
 
@@ -307,7 +347,7 @@ status session_wire::got_forget(std::uint64_t key) {
 status session_wire::got_call(const call_frame& c) {
   if (auto s = rules_.accept(c); !s.ok()) return s;
   if (!c.path.empty()) methods_.push_back({std::string{c.path}, host_.find(c.path)});
-  if (goes_ || silent_) return {};  // its caller knows
+  if (goes_ || silent_ || broken_) return {};  // its caller knows
   if (gaps_.size() >= most_stopped_keys) {
     return resource_exhausted("session: " + number(gaps_.size()) + " keys without gaps stand still");
   }

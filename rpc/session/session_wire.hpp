@@ -1,6 +1,7 @@
 #pragma once
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include <vector>
 #include <weft/rpc/completion_queue.hpp>
 #include <weft/rpc/middleware.hpp>
+#include <weft/rpc/session/batch_pace.hpp>
 #include <weft/rpc/session/batch_reader.hpp>
 #include <weft/rpc/session/batch_writer.hpp>
 #include <weft/rpc/session/call_rules.hpp>
@@ -22,7 +24,10 @@
 #include <weft/rpc/session/key_lineup.hpp>
 #include <weft/rpc/session/sent_calls.hpp>
 #include <weft/rpc/session/session_item.hpp>
+#include <weft/runtime/clock.hpp>
 #include <weft/runtime/strand.hpp>
+#include <weft/runtime/work.hpp>
+#include <weft/runtime/worker.hpp>
 
 namespace weft {
 
@@ -88,8 +93,10 @@ struct session_limits {
 /// One stream of a session, at either end: encodes what is to be said, writes it a batch at a time, reads batches, keeps the
 /// rules of session.proto, and knows the calls that are out in both directions. On the polling worker.
 ///
-/// What is said waits until what runs on this worker now has had its turn, so that calls made by many tasks leave together;
-/// and while a batch is being written, what comes waits for the next one.
+/// A batch is taken apart in portions: what one sets off runs before the next is read, while it is still in the processor's
+/// caches. What is said waits until what runs on this worker now has had its turn, and until a batch that is being taken apart
+/// has come to its end, so that calls made by many tasks leave together; and while a batch is being written, what comes waits
+/// for the next one.
 class session_wire : batch_parts {
  public:
   session_wire(completion_queue& queue, strand& control, session_host& host, const session_limits& limits) noexcept;
@@ -168,13 +175,29 @@ class session_wire : batch_parts {
     session_wire& wire;
     bool queued = false;
   };
+  struct next_portion final : work {
+    explicit next_portion(session_wire& w) noexcept : wire{w} {}
+    void run() noexcept override {
+      wire.control_.home().end_batch();  // now it is the turn of what the portion sets off
+      wire.read_on();
+    }
+    work_label label() const noexcept override { return {"", "session read"}; }
+    session_wire& wire;
+  };
   struct named_method {
     std::string path;
     session_host::offer offer;
   };
+  struct numbered_method {
+    std::string path;
+    std::uint32_t number;
+  };
 
   void read();
   void have_read(bool ok);
+  void read_on();
+  void batch_ended();
+  void free_window() noexcept;
   void write();
   void have_written(bool ok);
   void will_write() noexcept;
@@ -208,7 +231,12 @@ class session_wire : batch_parts {
 
   batch_writer writer_;
   grpc::ByteBuffer incoming_;
+  grpc::Slice batch_;  // what is being taken apart
+  batch_reader reader_;
+  batch_pace pace_;
+  time_point batch_came_ = never;
   step<&session_wire::have_read> read_{*this};
+  next_portion next_portion_{*this};
   step<&session_wire::have_written> written_{*this};
   flush flush_{*this};
   bool reading_ = false;
@@ -224,11 +252,14 @@ class session_wire : batch_parts {
   bool peer_goes_ = false;
   sent_calls sent_;
   bool window_freed_ = false;
-  std::unordered_map<const method_info*, std::pair<std::string, std::uint32_t>> numbers_;
+  std::unordered_map<const method_info*, numbered_method> numbers_;
+  std::pair<const method_info*, numbered_method*> last_numbered_{nullptr,
+                                                                 nullptr};  // most calls are like the one before
   std::uint32_t numbers_named_ = 0;
 
   // The other side's.
   call_rules rules_;
+  answer_count freed_;  // what has left and still counts against the window
   std::vector<named_method> methods_;
   std::uint64_t last_begun_ = 0;  // no later one is begun, once this side goes away
   bool goes_ = false;

@@ -50,7 +50,11 @@ class session_end final : public test::heard_parts {
     all.Clear();
     order.clear();
     while (!again.empty()) again.reuse(again.next());
-    auto s = weft::detail::read_batch(bytes, *this);
+    constexpr std::size_t portion = 3;
+    weft::detail::batch_reader reader;
+    reader.begin(bytes);
+    status s;
+    while (s.ok() && !reader.done()) s = reader.read(*this, portion);
     if (s.ok() && !rules_.attached()) s = weft::invalid_argument("no attach");
     rules_.answered(std::exchange(refused_bytes_, 0), std::exchange(refused_, 0));  // the refusals leave
     return s;

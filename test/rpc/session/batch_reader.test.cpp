@@ -19,6 +19,7 @@ using test::heard_parts;
 using test::tag;
 using test::varint;
 using test::with_length;
+using weft::detail::batch_reader;
 using weft::detail::read_batch;
 
 namespace {
@@ -36,6 +37,19 @@ weft::status read_exactly(std::string_view bytes, heard_parts& parts) {
   return read_batch({alone.get(), bytes.size()}, parts);
 }
 
+weft::status read_in_portions(std::string_view bytes, heard_parts& parts, std::size_t portion) {
+  batch_reader reader;
+  reader.begin(bytes);
+  while (!reader.done()) {
+    const auto told = parts.all.calls_size() + parts.all.replies_size();
+    if (auto s = reader.read(parts, portion); !s.ok()) return s;
+    const auto more = parts.all.calls_size() + parts.all.replies_size() - told;
+    CHECK(more <= static_cast<int>(portion));
+    CHECK((more != 0 || reader.done()));
+  }
+  return {};
+}
+
 // Empty when both read the same out of `bytes`, or neither anything.
 std::string difference(const std::string& bytes) {
   heard_parts heard;
@@ -47,6 +61,12 @@ std::string difference(const std::string& bytes) {
   }
   if (!valid) return read.code() == weft::code::invalid_argument ? "" : "not INVALID_ARGUMENT: " + read.to_string();
   if (heard.order != test::order_of(parsed)) return "order " + heard.order + ", not " + test::order_of(parsed);
+  for (const std::size_t portion : {1, 3}) {
+    heard_parts in_portions;
+    if (!read_in_portions(bytes, in_portions, portion).ok()) return "refused in portions";
+    if (in_portions.order != heard.order) return "in portions: order " + in_portions.order + ", not " + heard.order;
+    if (in_portions.all.SerializeAsString() != heard.all.SerializeAsString()) return "in portions it is another";
+  }
   const auto expected = test::plain(parsed);
   if (heard.all.SerializeAsString() == expected.SerializeAsString()) return {};
   return heard.all.ShortDebugString() + " is not " + expected.ShortDebugString();

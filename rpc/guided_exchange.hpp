@@ -14,6 +14,7 @@ class guided_exchange final : public exchange, exchange::owner, guided_call, pub
       : exchange{caller::looked_at}, inside_{inside}, guide_{*this, to, method} {}
 
   status start(exchange::owner& o, worker& home, time_point deadline, const call_extras* extras) noexcept override;
+  void stays(worker& home) noexcept override { inside_->stays(home); }
   void cancel() noexcept override { guide_.turn_back(); }
   status outcome() const override { return outcome_; }
   bool surely_not_run() const override { return !begun_ || inside_->surely_not_run(); }

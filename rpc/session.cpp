@@ -34,6 +34,7 @@ class no_outlet final : public detail::session_outlet {
     return failed_precondition("the call came in another way than over a session: its caller cannot be called");
   }
   bool give_up(detail::session_item&) noexcept override { return false; }
+  void gap(std::uint64_t) noexcept override {}
   void resume(std::uint64_t) noexcept override {}
 };
 

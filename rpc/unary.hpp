@@ -46,6 +46,8 @@ class exchange {
   /// A passage through middleware begins, whose end is `start`, or `not_expected`, or both. On the polling worker.
   virtual void expected() {}
   virtual void not_expected() noexcept {}
+  /// In place of `start`: the call was settled before it departed. On the caller's worker.
+  virtual void stays(worker& /*home*/) noexcept {}
   /// `extras` may be null.
   virtual status start(owner& o, worker& home, time_point deadline, const call_extras* extras) noexcept = 0;
   /// Any time after `start`; it still arrives, once.
@@ -96,6 +98,7 @@ class unary_call final : public call_of<Reply>, detail::exchange::owner {
     exchange_->called_by(caller);
     return exchange_->start(*this, home, deadline, this->extras_if_any());
   }
+  void stays(worker& home) noexcept override { exchange_->stays(home); }
   void cancel() noexcept override { exchange_->cancel(); }
   void arrived() noexcept override {
     arrived_ = true;

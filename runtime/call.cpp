@@ -22,6 +22,7 @@ void call_operation::begin(const context& ctx, duration limit) noexcept {
   if (ctx.stopped()) {
     begun_ = true;
     early_ = cancelled("the calling task is stopped");
+    stays(ctx.home().home());
     settle();
     return;
   }
@@ -37,9 +38,13 @@ void call_operation::begin(worker& home, time_point deadline, const context* cal
   away_ = true;
   // Checked here for every kind of call: gRPC rounds deadlines up to milliseconds.
   if (extras_) early_ = extras_->sent.check();
+  if (early_.ok() && deadline <= home.now()) {
+    early_ = deadline_exceeded("the deadline had passed before the call began");
+  }
   if (early_.ok()) {
-    early_ = deadline <= home.now() ? deadline_exceeded("the deadline had passed before the call began")
-                                    : depart(home, deadline, caller);
+    early_ = depart(home, deadline, caller);
+  } else {
+    stays(home);
   }
   departed_ = early_.ok();
   if (!early_.ok()) {

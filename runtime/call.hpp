@@ -83,6 +83,8 @@ class call_operation : public pooled {
  protected:
   /// Sends it; returns ok when it is away now, otherwise why it did not go. `caller` is the task on whose behalf, or null.
   virtual status depart(worker& home, time_point deadline, const context* caller) noexcept = 0;
+  /// It was settled in place of departing: its task is stopped, its deadline over, its metadata cannot be sent.
+  virtual void stays(worker& /*home*/) noexcept {}
   /// Tells the other side that nobody waits any more. It is away.
   virtual void cancel() noexcept = 0;
   /// True while something else refers to it.

@@ -36,12 +36,12 @@ class caller_outlet final : public session_outlet {
     if (item.order().gapless) gap(item.order().key);
     return false;
   }
+  void gap(std::uint64_t key) noexcept override { stopped_keys_.insert(key); }
   void resume(std::uint64_t key) noexcept override {
     stopped_keys_.erase(key);
     if (wire_ != nullptr) wire_->forget(key);
   }
 
-  void gap(std::uint64_t key) noexcept { stopped_keys_.insert(key); }
   void window_opened() noexcept {
     while (!waiting_.empty() && wire_ != nullptr && wire_->takes(waiting_.front())) {
       auto& item = waiting_.pop_front();

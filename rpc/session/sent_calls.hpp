@@ -17,7 +17,8 @@ class session_item;
 struct sent_call {
   session_item* item = nullptr;  // null: nobody waits for it any more
   std::size_t bytes = 0;
-  std::uint64_t gapless_key = 0;  // 0: its order may have gaps
+  std::uint64_t key = 0;
+  bool gapless = false;  // it stops its key when it does not run
 };
 
 /// A caller's calls that are out: numbers them, keeps within the callee's window, and takes one answer to each.
@@ -43,6 +44,11 @@ class sent_calls {
   }
   /// Nobody waits for its answer any more. Requires: it is out.
   void forget(std::uint64_t id) noexcept { calls_.find(id)->item = nullptr; }
+
+  /// The order of a key without gaps begins anew behind what is out: that stops it no more.
+  void forget_gaps(std::uint64_t key) {
+    calls_.for_each([key](std::uint64_t, sent_call& c) { c.gapless = c.gapless && c.key != key; });
+  }
 
   /// It is out no more, and the taker's. INVALID_ARGUMENT when it is not out.
   status answered(std::uint64_t id, sent_call& c) {

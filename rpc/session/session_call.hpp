@@ -22,6 +22,7 @@ class session_call final : public call_of<Reply>, detail::session_item {
   status depart(worker& home, time_point deadline, const context*) noexcept override {
     return session_item::depart(home, deadline);
   }
+  void stays(worker& home) noexcept override { session_item::stays(home); }
   void cancel() noexcept override { session_item::cancel(); }
   bool referenced() const noexcept override { return session_item::referenced(); }
   result<Reply> take_reply() override {

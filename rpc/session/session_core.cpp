@@ -14,6 +14,7 @@ namespace weft::detail {
 namespace {
 
 const char* const closed_text = "the session is closed";
+const char* const stopped_text = "a call before it of the same lane did not run";
 
 }  // namespace
 
@@ -23,13 +24,11 @@ session_core::session_core(std::shared_ptr<channel> to, session_options options)
 session_core::~session_core() = default;
 
 status session_core::start(session_item& item) noexcept {
-  const auto& order = item.order();
+  if (item.order().gapless) item.serial = ++started_;
   if (closed_) return cancelled(closed_text);
   if (channel_->owner().queue().shut()) return unavailable("the runtime has ended");
   if (!channel_->problem().ok()) return channel_->problem();
-  if (order.gapless && stopped_keys_.contains(order.key)) {
-    return aborted("a call before it of the same lane did not run");
-  }
+  if (stopped(item)) return aborted(stopped_text);
   if (unary_) {
     start_unary(item);
     return {};
@@ -67,7 +66,7 @@ bool session_core::give_up(session_item& item) noexcept {
   switch (item.at) {
     case session_item::place::waiting:
       no_longer_waits(item);
-      if (item.order().gapless) gap(item.order().key);
+      stop_behind(item);
       return false;
     case session_item::place::sent: item.wire->cancel(item); return true;
     case session_item::place::unary:
@@ -77,7 +76,7 @@ bool session_core::give_up(session_item& item) noexcept {
         return true;
       }
       unary_lanes_.find(item.order().key)->second.remove(item);
-      if (item.order().gapless) gap(item.order().key);
+      stop_behind(item);
       return false;
     case session_item::place::caller:
     case session_item::place::back: break;
@@ -85,13 +84,44 @@ bool session_core::give_up(session_item& item) noexcept {
   return false;
 }
 
+// What was stopped and waits yet belongs to the order that ends here.
 void session_core::resume(std::uint64_t key) noexcept {
-  stopped_keys_.erase(key);
-  if (current_ != nullptr && current_->wire().opened()) current_->wire().forget(key);
+  if (stopped_keys_.contains(key)) {
+    fail_stopped(waiting_, key);
+    if (const auto lane = unary_lanes_.find(key); lane != unary_lanes_.end()) fail_stopped(lane->second, key);
+    stopped_keys_.erase(key);
+  }
+  for (auto* line : lines_) {
+    if (line->wire().opened()) line->wire().forget(key);
+  }
+}
+
+void session_core::stop_behind(std::uint64_t key, std::uint64_t serial) noexcept {
+  const auto [stop, fresh] = stopped_keys_.try_emplace(key, serial);
+  if (!fresh) stop->second = std::min(stop->second, serial);
+}
+
+bool session_core::stopped(const session_item& item) const noexcept {
+  if (!item.order().gapless) return false;
+  const auto stop = stopped_keys_.find(item.order().key);
+  return stop != stopped_keys_.end() && item.serial > stop->second;
+}
+
+void session_core::fail_stopped(item_list& list, std::uint64_t key) noexcept {
+  item_list kept;
+  while (!list.empty()) {
+    auto& item = list.pop_front();
+    if (item.order().key == key && stopped(item)) {
+      fail(item, aborted(stopped_text), /*may_have_run=*/false);
+    } else {
+      kept.push_back(item);
+    }
+  }
+  list = kept;
 }
 
 void session_core::fail(session_item& item, status why, bool may_have_run) noexcept {
-  if (item.order().gapless) gap(item.order().key);
+  stop_behind(item);
   item.failed(std::move(why), may_have_run);
 }
 
@@ -123,6 +153,10 @@ void session_core::send_waiting() noexcept {
   while (!waiting_.empty() && current_ != nullptr && current_->wire().takes(waiting_.front())) {
     auto& item = waiting_.front();
     no_longer_waits(item);
+    if (stopped(item)) {
+      fail(item, aborted(stopped_text), /*may_have_run=*/false);
+      continue;
+    }
     if (auto s = current_->wire().send(item); !s.ok()) fail(item, std::move(s), /*may_have_run=*/false);
   }
 }
@@ -265,26 +299,28 @@ void session_core::start_unary(session_item& item) noexcept {
     const auto [lane, idle] = unary_lanes_.try_emplace(key);
     if (!idle) return lane->second.push_back(item);
   }
-  begin_unary(item);
+  auto why = stopped(item) ? aborted(stopped_text) : begin_unary(item);
+  if (why.ok()) return;
+  fail(item, std::move(why), /*may_have_run=*/false);
+  if (key != 0) unary_ended(key);
 }
 
-void session_core::begin_unary(session_item& item) noexcept {
+status session_core::begin_unary(session_item& item) noexcept {
   const auto request = item.request();
   const grpc::Slice slice{request.data(), request.size()};
   status why;
   auto* attempt = std::make_unique<unary_attempt>(shared_from_this(), item).release();  // too
-  if (attempt->begin(grpc::ByteBuffer{&slice, 1}, why)) return unary_out_.push_back(item);
-  const auto key = item.order().key;
-  fail(item, std::move(why), /*may_have_run=*/false);
-  if (key != 0) unary_ended(key);
+  if (attempt->begin(grpc::ByteBuffer{&slice, 1}, why)) unary_out_.push_back(item);
+  return why;
 }
 
 void session_core::unary_ended(std::uint64_t key) noexcept {
   const auto lane = unary_lanes_.find(key);
   while (!lane->second.empty()) {
     auto& item = lane->second.pop_front();
-    if (!item.order().gapless || !stopped_keys_.contains(key)) return begin_unary(item);
-    fail(item, aborted("a call before it of the same lane did not run"), /*may_have_run=*/false);
+    auto why = stopped(item) ? aborted(stopped_text) : begin_unary(item);
+    if (why.ok()) return;
+    fail(item, std::move(why), /*may_have_run=*/false);
   }
   unary_lanes_.erase(lane);
 }

@@ -4,7 +4,6 @@
 #include <memory>
 #include <semaphore>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 #include <weft/rpc/completion_queue.hpp>
 #include <weft/rpc/rpc_runtime.hpp>
@@ -32,6 +31,7 @@ class session_core final : public session_outlet,
 
   status start(session_item& item) noexcept override;
   bool give_up(session_item& item) noexcept override;
+  void gap(std::uint64_t key) noexcept override { stop_behind(key, ++started_); }
   void resume(std::uint64_t key) noexcept override;
 
   const std::shared_ptr<channel>& to() const noexcept { return channel_; }
@@ -53,7 +53,8 @@ class session_core final : public session_outlet,
   void window_opened(session_line& line) noexcept;
   void returned(session_item& item) noexcept;
   void line_goes(session_line& line) noexcept;
-  void gap(std::uint64_t key) noexcept { stopped_keys_.insert(key); }
+  /// A call that was sent has not run.
+  void gap_sent(std::uint64_t key) noexcept { stop_behind(key, 0); }
   /// The stream has ended. What was sent on it comes back as `unanswered`.
   struct line_end {
     status why;
@@ -81,8 +82,14 @@ class session_core final : public session_outlet,
   void no_longer_waits(session_item& item) noexcept;
   void put_first(item_list items) noexcept;
   void send_waiting() noexcept;
+  void stop_behind(std::uint64_t key, std::uint64_t serial) noexcept;
+  void stop_behind(const session_item& item) noexcept {
+    if (item.order().gapless) stop_behind(item.order().key, item.serial);
+  }
+  bool stopped(const session_item& item) const noexcept;
+  void fail_stopped(item_list& list, std::uint64_t key) noexcept;
   void start_unary(session_item& item) noexcept;
-  void begin_unary(session_item& item) noexcept;
+  status begin_unary(session_item& item) noexcept;
   void unary_ended(std::uint64_t key) noexcept;
   void fail(session_item& item, status why, bool may_have_run) noexcept;
   void fail_waiting(const status& why, bool also_patient, bool only_keyed) noexcept;
@@ -102,7 +109,10 @@ class session_core final : public session_outlet,
   status last_error_;
   duration backoff_;
   time_point not_before_ = time_point::min();
-  std::unordered_set<std::uint64_t> stopped_keys_;
+  // The keys without gaps that stand still, and the serial of the call that has not run: those that were started before it go
+  // on, those behind it fail when it is their turn.
+  std::unordered_map<std::uint64_t, std::uint64_t> stopped_keys_;
+  std::uint64_t started_ = 0;  // the last serial
   key_lineup lineup_;
   // The keys that have a unary call out, and what waits for it.
   std::unordered_map<std::uint64_t, item_list> unary_lanes_;

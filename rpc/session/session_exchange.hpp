@@ -18,6 +18,7 @@ class session_exchange final : public exchange, session_item, key_lineup::place,
 
   void expected() override;
   void not_expected() noexcept override;
+  void stays(worker& home) noexcept override { session_item::stays(home); }
   status start(exchange::owner& o, worker& home, time_point deadline, const call_extras* extras) noexcept override;
   void cancel() noexcept override { abandon(cancelled("the caller gave up")); }
   status outcome() const override { return outcome_; }

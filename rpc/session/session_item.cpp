@@ -45,6 +45,17 @@ struct session_item::calling_off final : work, pooled {
   bool outward = true;
 };
 
+// On its way from another worker.
+struct session_item::gap_told final : work, pooled {
+  gap_told(std::shared_ptr<session_outlet> o, std::uint64_t k) noexcept : outlet{std::move(o)}, key{k} {}
+  void run() noexcept override {
+    outlet->gap(key);
+    delete this;
+  }
+  const std::shared_ptr<session_outlet> outlet;
+  const std::uint64_t key;
+};
+
 session_item::session_item(std::shared_ptr<session_outlet> to, session_order order, const method_info& method,
                            const google::protobuf::MessageLite& request)
     : to_{std::move(to)}, method_{method}, order_of_{order}, outcome_{request_.set(request)} {}
@@ -54,16 +65,30 @@ session_item::~session_item() = default;
 bool session_item::same_worker() const noexcept { return home_ == &to_->home(); }
 
 status session_item::depart(worker& home, time_point deadline) noexcept {
-  if (!outcome_.ok()) return std::move(outcome_);
+  if (!outcome_.ok()) {
+    stays(home);
+    return std::move(outcome_);
+  }
   home_ = &home;
   deadline_ = deadline;
   if (same_worker()) {
-    if (auto s = to_->start(*this); !s.ok()) return s;
+    if (auto s = to_->start(*this); !s.ok()) {
+      stays(home);
+      return s;
+    }
   } else if (!to_->home().submit(travel_)) {
     return unavailable("the runtime has ended");
   }
   if (deadline != never) home.timers().arm(*this, deadline);
   return {};
+}
+
+void session_item::stays(worker& home) noexcept {
+  if (!order_of_.gapless) return;
+  auto& there = to_->home();
+  if (&home == &there) return to_->gap(order_of_.key);
+  auto* told = std::make_unique<gap_told>(to_, order_of_.key).release();
+  if (!there.submit(*told)) delete told;
 }
 
 void session_item::cancel() noexcept {
@@ -94,7 +119,10 @@ void session_item::arrived() noexcept {
     timer::cancel();
     return item_home();
   }
-  if (auto s = to_->start(*this); !s.ok()) failed(std::move(s), /*may_have_run=*/false);
+  auto s = to_->start(*this);
+  if (s.ok()) return;
+  stays(to_->home());
+  failed(std::move(s), /*may_have_run=*/false);
 }
 
 void session_item::go_home() noexcept {

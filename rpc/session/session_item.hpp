@@ -31,6 +31,8 @@ class session_outlet {
   virtual status start(session_item& item) noexcept = 0;
   /// Nobody waits for it any more: lets go of it. Returns false when it surely does not run.
   virtual bool give_up(session_item& item) noexcept = 0;
+  /// A call of a key without gaps does not begin: those that are started from now on do not either.
+  virtual void gap(std::uint64_t key) noexcept = 0;
   /// The order of a key without gaps begins anew.
   virtual void resume(std::uint64_t key) noexcept = 0;
 
@@ -95,6 +97,7 @@ class session_item : timer {
 
   enum class place : std::uint8_t { caller, waiting, sent, unary, back };
   place at = place::caller;
+  std::uint64_t serial = 0;          // without gaps: when it was started, among those of its outlet
   std::uint64_t id = 0;              // sent: on the stream
   session_wire* wire = nullptr;      // sent: the stream
   unary_attempt* attempt = nullptr;  // unary: null while it waits for its key
@@ -107,6 +110,8 @@ class session_item : timer {
   // What the operation does, on the caller's worker.
 
   status depart(worker& home, time_point deadline) noexcept;
+  /// It does not depart: a gap, of which the outlet has to know before the next call of the lane comes.
+  void stays(worker& home) noexcept;
   void cancel() noexcept;
   /// In place of departing: it surely does not run. It is home later, not beneath this; on the polling worker.
   void come_back(worker& home, status why) noexcept;
@@ -122,6 +127,7 @@ class session_item : timer {
     session_item& item;
   };
   struct calling_off;
+  struct gap_told;
 
   /// Of a call that was answered, perhaps with an error (`from`).
   virtual status read_reply(std::string_view bytes) noexcept = 0;

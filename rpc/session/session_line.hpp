@@ -60,7 +60,7 @@ class session_line final : session_host, session_wire::stream, outgoing_call {
   void count_malformed() noexcept override {}
   void count_unimplemented() noexcept override {}
   void window_opened() noexcept override;
-  void gap(std::uint64_t key) noexcept override { core_->gap(key); }
+  void gap(std::uint64_t key) noexcept override { core_->gap_sent(key); }
   void returned(session_item& item) noexcept override { core_->returned(item); }
   void peer_goes_away() noexcept override;
   void progressed() noexcept override;

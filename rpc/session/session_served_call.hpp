@@ -51,8 +51,13 @@ class session_served_call final : call_listener, public server_origin, reply_sin
     watch();
   }
   /// It has a predecessor.
-  void keep(std::string_view request) { kept_ = request; }
+  void keep(std::string_view request) {
+    kept_ = request;
+    waits_ = true;
+  }
+  bool waits() const noexcept { return waits_; }
   void begin_kept() noexcept {
+    waits_ = false;
     const auto request = std::exchange(kept_, {});
     begin(request);
   }
@@ -259,6 +264,7 @@ class session_served_call final : call_listener, public server_origin, reply_sin
   const time_point deadline_;
   const bool gapless_;
   bool admitted_ = false;  // it was counted
+  bool waits_ = false;     // for its predecessor
   std::string kept_;       // the request, while it has a predecessor
   int parts_left_ = 1;
   call_holder call_;

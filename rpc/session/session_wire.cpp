@@ -227,7 +227,7 @@ status session_wire::send(session_item& item) noexcept {
     c.path = {};
   }
   if (auto s = name(item.method(), c); !s.ok()) return s;
-  item.id = sent_.add({&item, request.size(), c.gapless ? c.key : 0});
+  item.id = sent_.add({&item, request.size(), c.key, c.gapless});
   item.at = session_item::place::sent;
   item.wire = this;
   writer_.call(c, sent);
@@ -243,6 +243,7 @@ void session_wire::cancel(session_item& item) noexcept {
 }
 
 void session_wire::forget(std::uint64_t key) {
+  sent_.forget_gaps(key);
   if (broken_) return;
   writer_.forget(key);
   will_write();
@@ -252,7 +253,11 @@ session_item* session_wire::take_sent() noexcept {
   session_item* first = nullptr;
   auto calls = sent_.take_beyond(0);
   for (auto at = calls.rbegin(); at != calls.rend(); ++at) {
-    if (at->item != nullptr) first = (at->item->next = first, at->item);
+    if (at->item != nullptr) {
+      first = (at->item->next = first, at->item);
+    } else if (at->gapless) {
+      host_.gap(at->key);
+    }
   }
   return first;
 }
@@ -308,12 +313,18 @@ void session_wire::lane_moves_on(session_served_call& ended, bool gap) noexcept 
   if (gap) gaps_.insert(key);
   const auto lane = gapless_lanes_.find(key);
   if (lane == gapless_lanes_.end()) return;  // it stops already
-  if (gap) {
+  if (ended.waits()) {
+    // It was given up: those before it go on.
+    auto& line = lane->second;
+    const auto place = std::ranges::find(line, &ended);
+    if (place == line.end()) return;
+    const std::vector<session_served_call*> behind{place + 1, line.end()};
+    line.erase(place, line.end());
+    for (auto* next : behind) next->refuse(aborted(gap_text));
+  } else if (gap) {
     auto waiting = std::move(lane->second);
     gapless_lanes_.erase(lane);
-    for (auto* next : waiting) {
-      if (next != &ended) next->refuse(aborted(gap_text));
-    }
+    for (auto* next : waiting) next->refuse(aborted(gap_text));
   } else if (lane->second.empty()) {
     gapless_lanes_.erase(lane);
   } else {
@@ -388,7 +399,7 @@ status session_wire::got_reply(const reply_frame& r) {
   sent_call sent;
   if (auto s = sent_.answered(r.id, sent); !s.ok()) return s;
   window_freed_ = true;
-  if (r.not_run && sent.gapless_key != 0) host_.gap(sent.gapless_key);
+  if (r.not_run && sent.gapless) host_.gap(sent.key);
   if (sent.item == nullptr) return {};
   const auto metadata_bytes =
       (r.headers.any ? size_of_entries(r.headers) : 0) + (r.trailers.any ? size_of_entries(r.trailers) : 0);
@@ -417,7 +428,11 @@ status session_wire::got_ping(std::uint64_t n) {
 status session_wire::got_go_away(std::uint64_t last_id) {
   peer_goes_ = true;
   for (const auto& call : sent_.take_beyond(last_id)) {
-    if (call.item != nullptr) host_.returned(*call.item);
+    if (call.item != nullptr) {
+      host_.returned(*call.item);
+    } else if (call.gapless) {
+      host_.gap(call.key);
+    }
   }
   host_.peer_goes_away();
   return {};

@@ -66,7 +66,7 @@ class session_host {
 
   /// More calls may be sent than before.
   virtual void window_opened() noexcept = 0;
-  /// A call of a key without gaps did not run.
+  /// A call of a key without gaps did not run, or nobody knows that it did.
   virtual void gap(std::uint64_t key) noexcept = 0;
   /// A call that was sent is surely not run, because the other side is going away; the host's again.
   virtual void returned(session_item& item) noexcept = 0;

@@ -13,7 +13,7 @@ namespace weft::detail {
 class unary_attempt final : exchange::owner, public pooled {
  public:
   unary_attempt(std::shared_ptr<session_core> core, session_item& item) noexcept
-      : core_{std::move(core)}, item_{&item}, key_{item.order().key} {}
+      : core_{std::move(core)}, item_{&item}, order_{item.order()}, serial_{item.serial} {}
 
   /// False, and it is gone, when the call surely does not run, because of `why`.
   bool begin(const grpc::ByteBuffer& request, status& why) noexcept {
@@ -33,23 +33,24 @@ class unary_attempt final : exchange::owner, public pooled {
 
  private:
   void arrived() noexcept override {
+    const bool ran = exchange_->outcome().ok() || !exchange_->surely_not_run();
+    if (!ran && order_.gapless) core_->stop_behind(order_.key, serial_);
     if (item_ != nullptr) {
       auto& item = *item_;
       item.attempt = nullptr;
       core_->unary_out_.remove(item);
-      const bool ran = exchange_->outcome().ok() || !exchange_->surely_not_run();
-      if (!ran && item.order().gapless) core_->gap(item.order().key);
       item.answered_unary(std::move(exchange_));
     }
     const auto core = core_;
-    const auto key = key_;
+    const auto key = order_.key;
     delete this;
     if (key != 0) core->unary_ended(key);
   }
 
   const std::shared_ptr<session_core> core_;
   session_item* item_;
-  const std::uint64_t key_;
+  const session_order order_;
+  const std::uint64_t serial_;
   std::unique_ptr<exchange, exchange::destroy> exchange_;
 };
 

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <tuple>
 #include <utility>
 #include <weft/rpc/peer.hpp>
@@ -120,5 +121,34 @@ TEST_SUITE("session_line") {
     // A call that finds no server which stays waits for its limit.
     const auto s = status_of_a_call_to(leaving.SerializeAsString(), late.SerializeAsString());
     CHECK_MESSAGE((s.code() == code::unavailable || s.code() == code::deadline_exceeded), s);
+  }
+
+  TEST_CASE(
+      "a call of a lane without gaps that was given up, and of which nobody knows whether it ran, stops the lane") {
+    weft::rpc_runtime serving{{.runtime = {.workers = 1, .log = [](std::string_view) {}}}};
+    auto open = attach(1);
+    open.mutable_attach()->mutable_window()->set_calls(9);
+    open.mutable_attach()->mutable_window()->set_bytes(9'000);
+    one_batch there{serving, open.SerializeAsString()};
+    weft::server_options o;
+    o.sessions = false;
+    weft::server server{serving, std::move(o)};
+    server.add(there);
+    REQUIRE(server.start().ok());
+    weft::rpc_runtime rt{{.runtime = {.workers = 1, .log = [](std::string_view) {}}}};
+    {
+      weft::peer peer{rt, server.address()};
+      auto session = peer.session();
+      const Echo::client to{session.gapless(1)};
+      const auto say_within = [&](weft::duration limit) {
+        return weft::sync_wait(rt, weft::as_task(to.Say(say("x"), weft::within{limit}))).code();
+      };
+      CHECK(say_within(300ms) == code::deadline_exceeded);
+      CHECK(session.state() == weft::session_state::open);
+      server.stop();
+      while (session.state() == weft::session_state::open) std::this_thread::yield();
+      CHECK(say_within(5s) == code::aborted);
+    }
+    there.stop_and_wait(weft::stop_mode::abort);
   }
 }

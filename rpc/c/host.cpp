@@ -2,6 +2,7 @@
 
 #include <google/protobuf/descriptor.pb.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -11,13 +12,29 @@
 namespace weft::c {
 namespace {
 
+thread_hook hook_of(const weft_runtime_options& said) {
+  if (said.thread_start == nullptr) return {};
+  return [hook = said.thread_start, user = said.hook_user](const char* name) { hook(user, name); };
+}
+
+// Without the letter of the severity.
+std::string line_of(const log_record& r) {
+  auto line = weft::to_string(r);
+  return line.size() > 2 ? line.substr(2) : line;
+}
+
 rpc_options options_for(const weft_runtime_options& said, event_queue& events) {
   rpc_options options;
   options.runtime.workers = said.workers;
+  options.runtime.wake.fd = said.workers == 0 && said.wake_fd != 0;
+  options.runtime.thread_start = hook_of(said);
   if (said.log == WEFT_LOG_EVENTS) {
     options.runtime.log = [&events](const log_record& r) {
-      const auto line = weft::to_string(r);
-      events.log(static_cast<std::int32_t>(r.level), line.size() > 2 ? line.substr(2) : line);
+      events.log(static_cast<std::int32_t>(r.level), line_of(r));
+    };
+  } else if (said.log == WEFT_LOG_HOOK) {
+    options.runtime.log = [hook = said.log_line, user = said.hook_user](const log_record& r) {
+      hook(user, static_cast<std::int32_t>(r.level), line_of(r).c_str());
     };
   } else if (said.log == WEFT_LOG_NONE) {
     options.runtime.log = [](const log_record&) {};
@@ -49,7 +66,11 @@ std::shared_ptr<host> host::make(const weft_runtime_options& options) {
 }
 
 host::host(const weft_runtime_options& options)
-    : object{kind::runtime, nullptr}, rt_{std::make_unique<rpc_runtime>(options_for(options, events_))} {}
+    : object{kind::runtime, nullptr},
+      thread_start_{hook_of(options)},
+      rt_{std::make_unique<rpc_runtime>(options_for(options, events_))} {
+  if (options.workers == 0 && options.wake_fd != 0) wake_ = std::make_unique<either_fd>(rt_->wake_fd(), events_.fd());
+}
 
 host::~host() = default;
 
@@ -105,13 +126,20 @@ result<std::shared_ptr<target>> host::route_of(const named_method& m) {
 
 io& host::sockets() {
   const std::lock_guard lock{names_mutex_};
-  if (!sockets_) sockets_ = std::make_unique<io>();
+  if (!sockets_) sockets_ = std::make_unique<io>(io_options{.thread_start = thread_start_});
   return *sockets_;
 }
 
-result<pump_result> host::pump(duration budget) {
+result<pump_result> host::pump(const pump_options& options) {
   if (rt_->workers() != 0) return failed_precondition("this runtime has workers: it is not pumped");
-  return rt_->pump(budget);
+  return rt_->pump(options);
+}
+
+result<int> host::wake_fd() const {
+  if (rt_->workers() != 0) return events_.fd();
+  if (!wake_)
+    return failed_precondition("a runtime without workers has a descriptor if weft_runtime_options.wake_fd is 1");
+  return wake_->fd();
 }
 
 // 1. The handles are gone: no function finds anything of it any more, and those that had are awaited.
@@ -146,6 +174,7 @@ void host::end() {
   // Requests that came meanwhile, and what events know, which knows this.
   std::ignore = handles::all().remove_all(*this);
   events_.clear();
+  wake_.reset();
   rt_.reset();
 }
 
@@ -158,8 +187,11 @@ int weft_runtime_create(const weft_runtime_options* options, weft_handle* runtim
     if (runtime == nullptr) return fail(WEFT_INVALID_ARGUMENT, "runtime is NULL");
     const auto said = take(options, "weft_runtime_options");
     if (!said.ok()) return fail(said.status());
-    if (said->workers < 0 || said->log < WEFT_LOG_STDERR || said->log > WEFT_LOG_NONE) {
+    if (said->workers < 0 || said->log < WEFT_LOG_STDERR || said->log > WEFT_LOG_HOOK) {
       return fail(WEFT_INVALID_ARGUMENT, "weft_runtime_options: workers or log is out of range");
+    }
+    if ((said->log == WEFT_LOG_HOOK) != (said->log_line != nullptr)) {
+      return fail(WEFT_INVALID_ARGUMENT, "weft_runtime_options: WEFT_LOG_HOOK and log_line go together");
     }
     *runtime = host::make(*said)->handle();
     return static_cast<int>(WEFT_OK);
@@ -185,10 +217,11 @@ int weft_runtime_destroy(weft_handle runtime) {
 
 int weft_pump(weft_handle runtime, int64_t budget_us, uint32_t max_events, weft_pump_report* report) {
   return with<host>(runtime, [&](const auto& h) {
-    if (max_events != 0) return fail(WEFT_UNIMPLEMENTED, "max_events is for later: 0");
     const host::turn mine{*h};
     if (!mine) return host::not_my_turn();
-    const auto pumped = h->pump(std::chrono::microseconds{budget_us});
+    constexpr std::int64_t most_us = 1'000'000'000;
+    const std::chrono::microseconds budget{std::clamp<std::int64_t>(budget_us, 0, most_us)};
+    const auto pumped = h->pump({.budget = budget, .max_events = max_events});
     if (!pumped.ok()) return fail(pumped.status());
     if (report == nullptr) return static_cast<int>(WEFT_OK);
     weft_pump_report all{};
@@ -198,6 +231,8 @@ int weft_pump(weft_handle runtime, int64_t budget_us, uint32_t max_events, weft_
       const auto left = pumped->next_timer - h->rt().time().now();
       all.next_timer_us = std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(left).count());
     }
+    all.ran = static_cast<std::uint32_t>(std::min<std::size_t>(pumped->ran, UINT32_MAX));
+    all.left = static_cast<std::uint32_t>(pumped->left);
     return as_code(fill(report, all, "weft_pump_report"));
   });
 }
@@ -205,9 +240,9 @@ int weft_pump(weft_handle runtime, int64_t budget_us, uint32_t max_events, weft_
 int weft_wake_fd(weft_handle runtime, int* fd) {
   return with<host>(runtime, [&](const auto& h) {
     if (fd == nullptr) return fail(WEFT_INVALID_ARGUMENT, "fd is NULL");
-    if (h->rt().workers() == 0)
-      return fail(WEFT_UNIMPLEMENTED, "a pumped runtime has no descriptor yet: pump it once a frame");
-    *fd = h->events().fd();
+    const auto found = h->wake_fd();
+    if (!found.ok()) return fail(found.status());
+    *fd = *found;
     return static_cast<int>(WEFT_OK);
   });
 }

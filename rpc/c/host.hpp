@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 #include <weft/rpc/c/boundary.hpp>
+#include <weft/rpc/c/either_fd.hpp>
 #include <weft/rpc/c/event_queue.hpp>
 #include <weft/rpc/c/handles.hpp>
 #include <weft/rpc/c/types.hpp>
@@ -120,7 +121,9 @@ class host final : public object, public std::enable_shared_from_this<host> {
   };
   static int not_my_turn() { return fail(WEFT_FAILED_PRECONDITION, "another thread pumps or closes this runtime"); }
 
-  result<pump_result> pump(duration budget);
+  result<pump_result> pump(const pump_options& options);
+  /// FAILED_PRECONDITION: it is pumped, and was made without one.
+  result<int> wake_fd() const;
 
   /// Everything ends. The runtime's thread, once.
   void end();
@@ -149,7 +152,9 @@ class host final : public object, public std::enable_shared_from_this<host> {
   std::atomic<bool> driven_{false};
   std::shared_mutex ending_;
   std::atomic<bool> ended_{false};
+  const thread_hook thread_start_;
   std::unique_ptr<rpc_runtime> rt_;
+  std::unique_ptr<either_fd> wake_;
   std::unique_ptr<io> sockets_;
 };
 

@@ -16,8 +16,9 @@
  * Everything follows these rules; what a function adds to them stands beside it.
  *
  * Results   A function returns a weft_code, WEFT_OK or why it did nothing; weft_last_error() has the text. What takes time
- *           is reported by an event, once: a function that failed leads to none. No function calls back, none throws, and
- *           none ends the process because of what it was given, as long as pointers and sizes are right.
+ *           is reported by an event, once: a function that failed leads to none. Nothing calls back but the two hooks of
+ *           weft_runtime_options, for those who set them. None throws, and none ends the process because of what it was
+ *           given, as long as pointers and sizes are right.
  * Handles   Numbers below 2^53, never used twice; 0 is none. One that is closed, of another kind or made up is
  *           WEFT_BAD_HANDLE. Calls, streams and requests close themselves when their last event is polled (requests also
  *           when they are answered); the rest is closed by weft_close, and all by weft_runtime_destroy.
@@ -95,13 +96,20 @@ WEFT_API const char *weft_last_error(void);
 typedef enum weft_log {
   WEFT_LOG_STDERR = 0,
   WEFT_LOG_EVENTS = 1, /* WEFT_EVENT_LOG; the oldest 1,024 that were not polled are kept, and who is missing is counted */
-  WEFT_LOG_NONE = 2
+  WEFT_LOG_NONE = 2,
+  WEFT_LOG_HOOK = 3 /* weft_runtime_options.log_line */
 } weft_log;
 
 typedef struct weft_runtime_options {
   size_t size;
   int32_t workers; /* threads; 0: none, weft_pump does the work (gRPC has a few of its own, which run nothing of yours) */
   int32_t log;     /* weft_log */
+  int32_t wake_fd; /* 1: without workers too there is a descriptor to wait for, weft_wake_fd; a thread then waits for gRPC */
+  void *hook_user; /* what the hooks get */
+  /* Hooks are called on other threads, several at a time; also while the runtime is made and destroyed. They soon return, call no
+   * function of weft's, and nothing jumps or throws out of them. Not for LuaJIT's callbacks. */
+  void (*thread_start)(void *user, const char *name); /* on each thread of weft's, first: "weft-worker". Names, pins, ... */
+  void (*log_line)(void *user, int32_t severity, const char *text); /* with WEFT_LOG_HOOK: as WEFT_EVENT_LOG has them */
 } weft_runtime_options;
 
 /* Makes a runtime; any number may exist, one after the other or side by side. `options` may be NULL. The calling thread
@@ -115,16 +123,20 @@ WEFT_API int weft_runtime_destroy(weft_handle runtime);
 typedef struct weft_pump_report {
   size_t size;
   int32_t more;          /* work is left: pump again soon */
-  int64_t next_timer_us; /* from now; -1: no timer runs */
+  int64_t next_timer_us; /* when the next timer is due, from now; -1: no timer runs */
+  uint32_t ran;          /* as max_events counts */
+  uint32_t left;         /* what is known to wait for the next pump, counted up to 1,024; what gRPC has ready is not known */
 } weft_pump_report;
 
-/* Does the work of a runtime without workers until `budget_us` microseconds are used up or nothing is left. Never blocks;
- * overruns the budget by at most one entry. `max_events` is for later: 0. `report` may be NULL. Runtime's thread.
+/* Does the work of a runtime without workers until `budget_us` microseconds are used up, `max_events` entries and completions have
+ * run (0: as many as there is time for), or nothing is left. Never blocks; overruns the budget by at most one entry. What is left
+ * is for the next pump, in order. `report` may be NULL. Runtime's thread.
  * FAILED_PRECONDITION: the runtime has workers, or another thread pumps or closes it now. */
 WEFT_API int weft_pump(weft_handle runtime, int64_t budget_us, uint32_t max_events, weft_pump_report *report);
 
-/* Of a runtime with workers: a descriptor that is readable while there are events to poll. For poll(2) and the like: do not read
- * it, or close it. UNIMPLEMENTED without workers. */
+/* A descriptor for poll(2) and the like, readable while there are events to poll; without workers also while weft_pump has something
+ * to do, but for timers: wait until the last pump's `next_timer_us` at most. Do not read it, or close it; it lives as long as the
+ * runtime. FAILED_PRECONDITION: no workers, and weft_runtime_options.wake_fd was not set. */
 WEFT_API int weft_wake_fd(weft_handle runtime, int *fd);
 
 /* `name` stands for `service` in all method names: weft_alias(runtime, "chat", "lobby.v1.Chat"). */

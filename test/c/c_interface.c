@@ -1,12 +1,14 @@
 /* Drives the C interface as a program in C does: c_interface DESCRIPTORS CERTIFICATES ECHO_ADDRESS [CASE] runs all cases, or one, each
- * with pumped runtimes and with threads. ECHO_ADDRESS is where test/rpc/echo_program serves. */
+ * with pumped runtimes, with pumped ones that are waited for, and with threads. ECHO_ADDRESS is where test/rpc/echo_program serves. */
 #include "check.h"
 
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 static const char *descriptors, *certificates, *echo_address;
+static int waited_for; /* pumped runtimes have a descriptor */
 
 static const weft_method methods[] = {
     {"Say", WEFT_METHOD_UNARY},
@@ -16,7 +18,7 @@ static const weft_method methods[] = {
 };
 
 static weft_handle make_runtime(int workers) {
-  weft_runtime_options options = {.size = sizeof options, .workers = workers, .log = WEFT_LOG_NONE};
+  weft_runtime_options options = {.size = sizeof options, .workers = workers, .log = WEFT_LOG_NONE, .wake_fd = waited_for};
   weft_handle runtime = 0;
   OK(weft_runtime_create(&options, &runtime));
   CHECK(runtime != 0);
@@ -636,7 +638,7 @@ static void misuse_is_an_error(int workers) {
   FAILS(weft_service_create(w.here, "a.B", NULL, &made), WEFT_FAILED_PRECONDITION, "the types of a.B are not known");
   FAILS(weft_poll(w.here, NULL), WEFT_INVALID_ARGUMENT, "is NULL");
   if (workers != 0) FAILS(weft_pump(w.here, 0, 0, NULL), WEFT_FAILED_PRECONDITION, "has workers");
-  if (workers == 0) FAILS(weft_wake_fd(w.here, &number), WEFT_UNIMPLEMENTED, "no descriptor");
+  if (workers == 0 && !waited_for) FAILS(weft_wake_fd(w.here, &number), WEFT_FAILED_PRECONDITION, "wake_fd is 1");
   const weft_metadata bad_key = {"grpc-x", "", 0}, no_key = {NULL, "", 0};
   weft_call_options options = {.size = sizeof options, .metadata = &bad_key, .metadata_count = 1};
   FAILS(weft_call(w.peer, "a.B/C", NULL, 0, &options, NULL), WEFT_INVALID_ARGUMENT, "grpc-x");
@@ -685,13 +687,129 @@ static void structs_have_versions(int workers) {
 
 static void the_log_comes_as_events(int workers) {
   struct world w = {.workers = workers};
-  weft_runtime_options options = {.size = sizeof options, .workers = workers, .log = WEFT_LOG_EVENTS};
+  weft_runtime_options options = {.size = sizeof options, .workers = workers, .log = WEFT_LOG_EVENTS, .wake_fd = waited_for};
   OK(weft_runtime_create(&options, &w.here));
   OK(weft_server_start(w.here, NULL, &w.server));
   weft_event line = next_here(&w);
   CHECK(line.type == WEFT_EVENT_LOG && line.code == 0);
   TEXT_HAS(line, "serving on 127.0.0.1:0");
   OK(weft_runtime_destroy(w.here));
+}
+
+static void a_pump_has_a_limit_of_events(int workers) {
+  if (workers != 0) return;
+  struct world w = {.workers = 0};
+  w.here = make_runtime(0);
+  weft_service_options options = {.size = sizeof options, .methods = methods, .methods_count = COUNT(methods)};
+  OK(weft_service_create(w.here, "test.v1.Echo", &options, &w.service));
+  weft_pump_report report = {.size = sizeof report};
+  do OK(weft_pump(w.here, 100000, 0, &report));
+  while (report.more || report.ran != 0);
+  CHECK(report.left == 0);
+  enum { calls = 50 };
+  for (int i = 0; i < calls; ++i) OK(weft_call(w.service, "test.v1.Echo.Say", HI, NULL, NULL));
+  OK(weft_pump(w.here, 100000, 7, &report));
+  CHECK(report.ran == 7 && report.more == 1 && report.left >= calls - 7);
+  const uint32_t left = report.left;
+  OK(weft_pump(w.here, 100000, 1, &report));
+  CHECK(report.ran == 1 && report.more == 1 && report.left >= left - 1);
+  int asked = 0;
+  for (const double late = seconds_now() + 20; asked < calls;) {
+    CHECK(seconds_now() < late);
+    OK(weft_pump(w.here, 100000, 7, &report));
+    CHECK(report.ran <= 7);
+    weft_event event = {.size = sizeof event};
+    while (weft_poll(w.here, &event) == WEFT_OK && event.type == WEFT_EVENT_REQUEST) ++asked;
+  }
+  CHECK(report.next_timer_us >= 0 && report.next_timer_us <= 5010000); /* the deadline of a call */
+  /* What an older program knows of the report is filled, and no more. */
+  struct {
+    size_t size;
+    int32_t more;
+    int32_t before;
+    int64_t next_timer_us;
+    uint32_t canary;
+  } early = {.size = offsetof(weft_pump_report, ran), .canary = 77};
+  OK(weft_pump(w.here, -1, 0, (weft_pump_report *)(void *)&early));
+  CHECK(early.next_timer_us >= 0 && early.canary == 77);
+  OK(weft_runtime_destroy(w.here));
+}
+
+static int readable(int fd, int milliseconds) {
+  struct pollfd waited = {.fd = fd, .events = POLLIN};
+  const int n = poll(&waited, 1, milliseconds);
+  CHECK(n >= 0);
+  return n;
+}
+
+static void a_pumped_runtime_is_waited_for(int workers) {
+  if (workers != 0 || !waited_for) return;
+  struct world w = {.workers = 0};
+  w.here = make_runtime(0);
+  weft_service_options options = {.size = sizeof options, .methods = methods, .methods_count = COUNT(methods)};
+  OK(weft_service_create(w.here, "test.v1.Echo", &options, &w.service));
+  int fd = -1;
+  OK(weft_wake_fd(w.here, &fd));
+  CHECK(readable(fd, 0) == 1); /* until the first pump */
+  weft_pump_report report = {.size = sizeof report};
+  do OK(weft_pump(w.here, 100000, 0, &report));
+  while (report.more);
+  CHECK(readable(fd, 0) == 0 && report.next_timer_us == -1);
+  weft_call_options soon = {.size = sizeof soon, .deadline_ms = 200};
+  OK(weft_call(w.service, "test.v1.Echo.Say", HI, &soon, NULL));
+  CHECK(readable(fd, 0) == 1);
+  do OK(weft_pump(w.here, 100000, 0, &report));
+  while (report.more);
+  CHECK(readable(fd, 0) == 1); /* there is an event */
+  weft_event event = {.size = sizeof event};
+  OK(weft_poll(w.here, &event));
+  CHECK(event.type == WEFT_EVENT_REQUEST && readable(fd, 0) == 0);
+  /* Timers do not show: they are the loop's to wait for. */
+  CHECK(report.next_timer_us >= 0 && report.next_timer_us <= 210000); /* timers are rounded up, to a millisecond or so */
+  CHECK(readable(fd, (int)(report.next_timer_us / 1000) + 1) == 0);
+  CHECK(next_here(&w).code == WEFT_DEADLINE_EXCEEDED);
+  OK(weft_runtime_destroy(w.here));
+}
+
+struct heard {
+  pthread_mutex_t mutex;
+  int threads, lines;
+  char thread[64], line[256];
+};
+
+static void a_thread_starts(void *user, const char *name) {
+  struct heard *h = user;
+  pthread_mutex_lock(&h->mutex);
+  ++h->threads;
+  snprintf(h->thread, sizeof h->thread, "%s", name);
+  pthread_mutex_unlock(&h->mutex);
+}
+
+static void a_line_is_logged(void *user, int32_t severity, const char *text) {
+  struct heard *h = user;
+  pthread_mutex_lock(&h->mutex);
+  ++h->lines;
+  snprintf(h->line, sizeof h->line, "%d %s", (int)severity, text);
+  pthread_mutex_unlock(&h->mutex);
+}
+
+static void hooks_hear_of_threads_and_lines(int workers) {
+  struct heard h = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+  struct world w = {.workers = workers};
+  weft_runtime_options options = {.size = sizeof options, .workers = workers, .wake_fd = waited_for, .hook_user = &h,
+                                  .thread_start = a_thread_starts, .log_line = a_line_is_logged};
+  FAILS(weft_runtime_create(&options, &w.here), WEFT_INVALID_ARGUMENT, "go together");
+  options.log = WEFT_LOG_HOOK;
+  OK(weft_runtime_create(&options, &w.here));
+  OK(weft_server_start(w.here, NULL, &w.server));
+  weft_handle link = 0;
+  OK(weft_link_open(w.here, "nowhere", NULL, &link)); /* has a thread for sockets */
+  CHECK(next_here(&w).about == link);
+  OK(weft_runtime_destroy(w.here));
+  CHECK(h.lines >= 1 && strstr(h.line, "serving on 127.0.0.1:0") != NULL && h.line[0] == '0');
+  CHECK(h.threads >= 2 && strncmp(h.thread, "weft-", 5) == 0); /* the server's or the runtime's, and that for sockets */
+  options.log_line = NULL;
+  FAILS(weft_runtime_create(&options, &w.here), WEFT_INVALID_ARGUMENT, "go together");
 }
 
 static void a_pump_reports(int workers) {
@@ -760,7 +878,10 @@ static const struct {
     CASE(misuse_is_an_error),
     CASE(structs_have_versions),
     CASE(the_log_comes_as_events),
+    CASE(hooks_hear_of_threads_and_lines),
     CASE(a_pump_reports),
+    CASE(a_pump_has_a_limit_of_events),
+    CASE(a_pumped_runtime_is_waited_for),
     CASE(the_end_takes_all_with_it),
 };
 
@@ -775,10 +896,12 @@ int main(int argc, char **argv) {
   int ran = 0;
   for (size_t i = 0; i < COUNT(cases); ++i) {
     if (argc == 5 && strcmp(argv[4], cases[i].name) != 0) continue;
-    for (int workers = 0; workers <= 1; ++workers) {
-      printf("%s, %s\n", cases[i].name, workers == 0 ? "pumped" : "with a thread");
+    for (int how = 0; how < 3; ++how) {
+      static const char *const names[] = {"pumped", "pumped and waited for", "with a thread"};
+      printf("%s, %s\n", cases[i].name, names[how]);
       fflush(stdout);
-      cases[i].run(workers);
+      waited_for = how == 1;
+      cases[i].run(how == 2);
       ++ran;
     }
   }

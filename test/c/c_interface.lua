@@ -40,7 +40,9 @@ for _ = 1, 2 do
   local function next_of(runtime)
     local late = os.time() + 20
     repeat
-      ok(C.weft_pump(here, 2000, 0, nil))
+      local report = sized("weft_pump_report")
+      ok(C.weft_pump(here, 2000, 100, report))
+      assert(report.ran <= 100 and report.next_timer_us >= -1)
       ok(C.weft_pump(there, 2000, 0, nil))
       ok(C.weft_poll(runtime, event))
       assert(os.time() < late, "no event came")

@@ -64,7 +64,7 @@ static void start_child(const char *self, int given) {
 static void cycle(int i, const char *self, int inherited) {
   const int workers = i / 2 % 2;
   struct world w = {.workers = workers};
-  weft_runtime_options options = {.size = sizeof options, .workers = workers, .log = WEFT_LOG_NONE};
+  weft_runtime_options options = {.size = sizeof options, .workers = workers, .log = WEFT_LOG_NONE, .wake_fd = i / 4 % 2};
   OK(weft_runtime_create(&options, &w.there));
   OK(weft_runtime_create(&options, &w.here));
   weft_service_options service = {.size = sizeof service, .methods = methods, .methods_count = COUNT(methods)};

@@ -49,11 +49,25 @@ static inline double seconds_now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+/* Pumps both runtimes, and waits until one of them has something to do, if they have descriptors for that. */
+static inline void pump_both(const struct world *w) {
+  struct pollfd fds[2] = {{.events = POLLIN}, {.events = POLLIN}};
+  const weft_handle both[] = {w->here, w->there};
+  int64_t wait_us = 20000000;
+  nfds_t waited = 0;
+  for (size_t i = 0; i < COUNT(both) && both[i] != 0; ++i) {
+    weft_pump_report report = {.size = sizeof report};
+    OK(weft_pump(both[i], 2000, 0, &report));
+    if (report.next_timer_us >= 0 && report.next_timer_us < wait_us) wait_us = report.next_timer_us;
+    if (weft_wake_fd(both[i], &fds[i].fd) == WEFT_OK) ++waited;
+  }
+  if (waited != 0) CHECK(poll(fds, waited, (int)((wait_us + 999) / 1000)) >= 0);
+}
+
 /* Lets both runtimes do what they have to. */
 static inline void turn(const struct world *w, weft_handle waits) {
   if (w->workers == 0) {
-    OK(weft_pump(w->here, 2000, 0, NULL));
-    if (w->there != 0) OK(weft_pump(w->there, 2000, 0, NULL));
+    pump_both(w);
     return;
   }
   struct pollfd fd = {.events = POLLIN};

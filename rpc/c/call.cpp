@@ -14,6 +14,13 @@ call_options call_plan::options() const {
   return all;
 }
 
+duration limit_of(const weft_call_options& said) {
+  if (said.deadline_ms < 0) return duration::max();
+  if (said.deadline_ms == 0) return call_options::default_limit;
+  constexpr auto most = std::chrono::duration_cast<std::chrono::milliseconds>(duration::max()).count();
+  return std::chrono::milliseconds{std::min<std::int64_t>(said.deadline_ms, most)};
+}
+
 int plan_call(const std::shared_ptr<object>& to, const char* method, const weft_call_options* options,
               call_plan& plan) {
   const auto said = take(options, "weft_call_options");
@@ -28,7 +35,7 @@ int plan_call(const std::shared_ptr<object>& to, const char* method, const weft_
     plan.to = std::move(*routed);
   } else {
     plan.to = std::dynamic_pointer_cast<target>(to);
-    if (!plan.to || to->what() == kind::stream || to->what() == kind::link) return bad_handle(to->handle(), to.get());
+    if (!plan.to || to->what() == kind::stream) return bad_handle(to->handle(), to.get());
   }
   if (said->format != WEFT_BYTES && said->format != WEFT_JSON) {
     return fail(WEFT_INVALID_ARGUMENT, "weft_call_options.format is neither WEFT_BYTES nor WEFT_JSON");
@@ -49,11 +56,7 @@ int plan_call(const std::shared_ptr<object>& to, const char* method, const weft_
     if (!plan.on_behalf_of || &plan.on_behalf_of->owner() != owner) return bad_handle(said->request, found.get());
   }
   plan.user = said->user;
-  if (said->deadline_ms < 0) plan.limit = duration::max();
-  if (said->deadline_ms > 0) {
-    constexpr auto most = std::chrono::duration_cast<std::chrono::milliseconds>(duration::max()).count();
-    plan.limit = std::chrono::milliseconds{std::min<std::int64_t>(said->deadline_ms, most)};
-  }
+  plan.limit = limit_of(*said);
   plan.until = plan.limit == duration::max() ? never : saturating_add(owner->rt().time().now(), plan.limit);
   plan.wait_for_ready = said->wait_for_ready != 0;
   plan.one_way = said->one_way != 0;

@@ -30,6 +30,8 @@ struct call_plan {
   call_options options() const;
 };
 
+duration limit_of(const weft_call_options& said);
+
 /// What `to`, a target or a runtime, and the options say. `plan.to`'s runtime does not end meanwhile. Errors: those of
 /// weft_call; a handle of the options that is none is a WEFT_BAD_HANDLE, which is why this gives back a code.
 int plan_call(const std::shared_ptr<object>& to, const char* method, const weft_call_options* options, call_plan& plan);

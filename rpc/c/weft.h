@@ -160,17 +160,18 @@ WEFT_API int weft_close(weft_handle handle);
 
 typedef enum weft_event_type {
   WEFT_EVENT_NONE = 0,
-  /* A call has ended. code, text, details, data (the reply), headers, trailers, may_have_run. Its last. */
+  /* A call, or a command of a link, has ended. code, text, details, data (the reply), headers, trailers, may_have_run. Its last. */
   WEFT_EVENT_REPLY = 1,
   /* What came before a stream's first message, if it is not empty: headers. */
   WEFT_EVENT_STREAM_HEADERS = 2,
-  /* A message of a stream, or of a request that streams: data. */
+  /* A message of a stream, or of a request that streams: data. Of a link: what its gate says without being asked; code is
+   * WEFT_DATA_LOSS if others before it had to go. */
   WEFT_EVENT_STREAM_MESSAGE = 3,
   /* The other side of a request that streams has written its last message. */
   WEFT_EVENT_STREAM_DONE = 4,
   /* A stream, or a request that streams, takes messages again, after weft_stream_write was RESOURCE_EXHAUSTED. */
   WEFT_EVENT_STREAM_WRITABLE = 5,
-  /* A stream has ended. code, text, details, trailers. Its last. */
+  /* A stream or a link has ended. code, text, details, trailers. Its last. */
   WEFT_EVENT_STREAM_END = 6,
   /* A service of this program is called. service, method, data (unless it streams), headers, peer, identity, time_left_us,
    * streams. Answer by weft_reply or weft_fail. */
@@ -179,8 +180,11 @@ typedef enum weft_event_type {
   WEFT_EVENT_REQUEST_CANCELLED = 8,
   /* A line of weft's log: text; code is 0 for information, 1 for a warning, 2 for an error. */
   WEFT_EVENT_LOG = 9,
-  /* A link is connected. */
-  WEFT_EVENT_LINK_OPEN = 10
+  /* A link is connected, and its greeting was answered: data. Again each time that the connection was made again. */
+  WEFT_EVENT_LINK_OPEN = 10,
+  /* A link is not connected, and is made again by itself: code, text. Once after each WEFT_EVENT_LINK_OPEN, and once before the
+   * first if the first attempt failed. */
+  WEFT_EVENT_LINK_LOST = 11
 } weft_event_type;
 
 typedef struct weft_event {
@@ -309,21 +313,35 @@ WEFT_API int weft_stream_finish(weft_handle stream);
 typedef struct weft_link_options {
   size_t size;
   uint64_t user;
-  const char *sent_type; /* messages are JSON of these types: "lobby.v1.ClientMessage"; NULL: bytes */
+  const char *sent_type; /* commands are JSON of these types: "lobby.v1.ClientMessage"; NULL: bytes */
   const char *received_type;
-  uint32_t connect_ms; /* how long connecting may take; 0: 5,000 */
-  uint32_t read_ahead;
-  uint32_t write_ahead; /* both as in weft_call_options */
+  uint32_t connect_ms;  /* each attempt; 0: 5,000 */
+  uint32_t read_ahead;  /* messages that wait to be polled; of more the oldest goes; 0: 1,024 */
+  uint32_t write_ahead; /* commands without an answer; one more is RESOURCE_EXHAUSTED; 0: 256 */
+  uint32_t greet_ms;    /* how long the answer to the greeting may take; 0: 5,000 */
+  const void *greeting; /* the first command of each connection, which logs in; nothing else goes out before its answer. NULL: none */
+  size_t greeting_size;
+  uint32_t first_wait_ms;   /* between two attempts, doubled each time, half of it random; 0: 100 */
+  uint32_t longest_wait_ms; /* 0: 5,000 */
 } weft_link_options;
 
-/* Connects to a gate as a player does: over TCP, without gRPC, each message behind 4 bytes of its length, big endian. The first
- * link of a runtime starts a thread for sockets, which runs nothing of yours. A link is a stream: WEFT_EVENT_LINK_OPEN when it is
- * connected, then weft_stream_write and WEFT_EVENT_STREAM_MESSAGE; weft_stream_writes_done sends what is written and closes it,
- * weft_cancel closes it at once, and WEFT_EVENT_STREAM_END is its last event: OK, UNAVAILABLE (nobody is there, the
- * connection broke), DEADLINE_EXCEEDED (connecting took too long), INTERNAL (a message is no received_type; it names the field).
- * INVALID_ARGUMENT, by the last event: the address is none like "127.0.0.1:7000"; names are not looked up. FAILED_PRECONDITION:
- * a type is not known. */
+/* A player's link to a gate: over TCP, without gRPC, by the protocol of runtime/link/README.md. The connection is made again
+ * whenever it breaks: WEFT_EVENT_LINK_OPEN and WEFT_EVENT_LINK_LOST tell, WEFT_EVENT_STREAM_MESSAGE is what the gate says without being
+ * asked. weft_cancel ends it, after what was sent is out. Its last event is WEFT_EVENT_STREAM_END: CANCELLED; INVALID_ARGUMENT (the
+ * address is none like "127.0.0.1:7000"; names are not looked up); INTERNAL (a message is no received_type; it names the field); what
+ * the greeting was refused with, unless that passes (UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED). The first link of a
+ * runtime starts a thread for sockets, which runs nothing of yours.
+ * FAILED_PRECONDITION: a type is not known. INVALID_ARGUMENT: the greeting, as JSON. */
 WEFT_API int weft_link_open(weft_handle runtime, const char *address, const weft_link_options *options, weft_handle *link);
+
+/* Sends a command with the next number; ends with one WEFT_EVENT_REPLY (none if it is one way), which has the message that answers
+ * it, or the gate's error; DEADLINE_EXCEEDED; UNAVAILABLE (the connection broke after it was sent, or the link has ended: look at
+ * may_have_run; it is not sent again); RESOURCE_EXHAUSTED. While the link is not connected commands wait, within their time.
+ * Of the options count: user, deadline_ms, one_way, and key: commands of one key follow each other, each goes out when the one before
+ * it was answered; those of different keys, and of none, overlap. `call` may be NULL; weft_cancel gives a command up.
+ * INVALID_ARGUMENT: JSON, which names the field. */
+WEFT_API int weft_link_ask(weft_handle link, const void *command, size_t size, const weft_call_options *options,
+                           weft_handle *call);
 
 /* ---- services ------------------------------------------------------------------------------------------------------- */
 

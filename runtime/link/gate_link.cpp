@@ -44,11 +44,16 @@ task<status> gate_link::run(greeting greet) {
     }
     if (ctx.stopped()) break;
     if (!passes(trouble_)) co_return trouble_;
+    tell_lost();
     const auto part = wait / 2;
     std::ignore = co_await sleep_for(part + part * home_.home().draw() / 65'536);
     wait = std::min(2 * wait, options_.longest_wait);
   }
   co_return cancelled("stopped");
+}
+
+void gate_link::tell_lost() {
+  if (options_.listener != nullptr && !std::exchange(told_lost_, true)) options_.listener->lost(trouble_);
 }
 
 // Until the connection has ended: why. What a greeting was refused with is not among what passes.
@@ -64,6 +69,8 @@ task<status> gate_link::talk(const greeting* greet, scope& all) {
     ++connections_;
     trouble_ = {};
     open_.set();
+    told_lost_ = false;
+    if (options_.listener != nullptr) options_.listener->opened();
   } else {
     link_->close();
   }
@@ -92,6 +99,10 @@ status gate_link::hear(std::string message) {
   auto head = read_gate_head(message);
   if (!head.ok()) return head.status();
   if (head->reply_to == 0) {
+    if (options_.listener != nullptr) {
+      options_.listener->heard(std::move(message));
+      return {};
+    }
     // NOLINTNEXTLINE(bugprone-use-after-move): what is refused is untouched
     while (!events_.try_push(std::move(message)).ok()) {
       if (!events_.try_pop()) break;
@@ -111,41 +122,42 @@ status gate_link::hear(std::string message) {
   return {};
 }
 
-task<result<std::string>> gate_link::ask(std::string command, duration within) {
+task<result<std::string>> gate_link::ask(std::string command, duration within, bool* sent) {
   if (unanswered_ == options_.commands) co_return resource_exhausted("too many commands are without an answer");
   struct counted {
     explicit counted(std::size_t& n) noexcept : count{n} { ++count; }
     ~counted() { --count; }
     std::size_t& count;
   } const one{unanswered_};
-  auto asking = ask_when_open(std::move(command));
+  auto asking = ask_when_open(std::move(command), sent);
   auto answer = co_await with_timeout(within, std::move(asking));
   co_return answer;
 }
 
 task<result<std::string>> gate_link::line::ask(std::string command, duration within) {
-  auto asking = owner_.ask_now(std::move(command));
+  auto asking = owner_.ask_now(std::move(command), nullptr);
   auto answer = co_await with_timeout(within, std::move(asking));
   co_return answer;
 }
 
-task<result<std::string>> gate_link::ask_when_open(std::string command) {
+task<result<std::string>> gate_link::ask_when_open(std::string command, bool* sent) {
   const status open = co_await open_.wait();
   if (!open.ok()) co_return open;
   while (!open_.is_set()) {  // it broke before this task had its turn
     const status again = co_await open_.wait();
     if (!again.ok()) co_return again;
   }
-  auto answer = co_await ask_now(std::move(command));
+  auto answer = co_await ask_now(std::move(command), sent);
   co_return answer;
 }
 
-task<result<std::string>> gate_link::ask_now(std::string command) {
+task<result<std::string>> gate_link::ask_now(std::string command, bool* sent) {
   if (!listening_) co_return unavailable("the connection to the gate broke: the command was not sent");
   const auto number = ++last_number_;
   number_command(command, number);
-  auto sent = link_->send(std::move(command));
-  if (!sent.ok()) co_return sent;
+  auto out = link_->send(std::move(command));
+  if (!out.ok()) co_return out;
+  if (sent != nullptr) *sent = true;
   question asked;
   questions_[number] = &asked;
   const status answered = co_await asked.answered.wait();
@@ -156,16 +168,16 @@ task<result<std::string>> gate_link::ask_now(std::string command) {
   co_return std::move(asked.answer);
 }
 
-task<result<std::string>> gate_lane::ask(std::string command, duration within) {
-  auto asking = ask_in_turn(std::move(command), within);
+task<result<std::string>> gate_lane::ask(std::string command, duration within, bool* sent) {
+  auto asking = ask_in_turn(std::move(command), within, sent);
   auto answer = co_await with_timeout(within, std::move(asking));
   co_return answer;
 }
 
-task<result<std::string>> gate_lane::ask_in_turn(std::string command, duration within) {
+task<result<std::string>> gate_lane::ask_in_turn(std::string command, duration within, bool* sent) {
   auto hold = co_await turn_.lock();
   if (!hold.ok()) co_return hold.status();
-  auto answer = co_await over_.ask(std::move(command), within);
+  auto answer = co_await over_.ask(std::move(command), within, sent);
   co_return answer;
 }
 

@@ -20,6 +20,21 @@ class io;
 class scope;
 class strand;
 
+/// Who is told at once what a link hears, in its order; on the link's strand. It must not wait, and not end the link inline:
+/// it may stop the task that runs it.
+class gate_listener {
+ public:
+  /// A message that answers nothing. It does not go to the link's queue of events.
+  virtual void heard(std::string message) = 0;
+  /// It is connected and has greeted.
+  virtual void opened() = 0;
+  /// It is not connected, and tries to be: once after each time that it was, and once when the first attempt failed.
+  virtual void lost(const status& why) = 0;
+
+ protected:
+  ~gate_listener() = default;
+};
+
 struct gate_link_options {
   duration connect_within = std::chrono::seconds{5};  ///< Each attempt.
   duration first_wait =
@@ -28,6 +43,7 @@ struct gate_link_options {
   std::size_t commands = 256;  ///< That may be without an answer; one more is refused.
   std::size_t events = 1'024;  ///< That may wait to be taken; the oldest make room.
   link_options connection{};
+  gate_listener* listener = nullptr;  ///< Outlives `run`.
 };
 
 /// A player's connection to a gate, made again whenever it breaks: numbered commands and their answers, and events. Needs
@@ -36,11 +52,13 @@ struct gate_link_options {
 /// Belongs to the worker of the strand it was made with. Must outlive `run` and whoever waits in it.
 class gate_link {
  public:
+  static constexpr duration default_within = std::chrono::seconds{5};
+
   /// What a greeting talks by: commands that go out before everybody else's.
   class line {
    public:
     /// As `gate_link::ask`.
-    task<result<std::string>> ask(std::string command, duration within = std::chrono::seconds{5});
+    task<result<std::string>> ask(std::string command, duration within = default_within);
 
    private:
     friend gate_link;
@@ -62,8 +80,8 @@ class gate_link {
   /// The order in which they are asked is that in which they are sent.
   /// Errors: what the gate answered; DEADLINE_EXCEEDED; UNAVAILABLE (the connection broke after it was sent: it may have
   /// run, and is not sent again); RESOURCE_EXHAUSTED (too many without an answer, or too large a queue of bytes: it was not
-  /// sent); CANCELLED.
-  task<result<std::string>> ask(std::string command, duration within = std::chrono::seconds{5});
+  /// sent); CANCELLED. `sent`, if it is not null, becomes true when the command goes out: until then it surely has not run.
+  task<result<std::string>> ask(std::string command, duration within = default_within, bool* sent = nullptr);
 
   /// The next event, in the gate's order; empty when the task was stopped. Those that came before a break are kept.
   task<std::optional<std::string>> event() { return events_.pop(); }
@@ -87,8 +105,9 @@ class gate_link {
   task<status> talk(const greeting* greet, scope& all);
   task<status> listen();
   status hear(std::string message);
-  task<result<std::string>> ask_when_open(std::string command);
-  task<result<std::string>> ask_now(std::string command);
+  task<result<std::string>> ask_when_open(std::string command, bool* sent);
+  task<result<std::string>> ask_now(std::string command, bool* sent);
+  void tell_lost();
 
   io& sockets_;
   strand& home_;
@@ -104,6 +123,7 @@ class gate_link {
   std::uint64_t dropped_events_ = 0;
   status trouble_;
   bool listening_ = false;
+  bool told_lost_ = false;
 };
 
 /// Commands that follow each other: each goes out when the one before it was answered. Lanes of one link overlap, so a slow
@@ -113,10 +133,10 @@ class gate_lane {
   explicit gate_lane(gate_link& over) noexcept : over_{over} {}
 
   /// As `gate_link::ask`; the time runs from now, also while others are before it.
-  task<result<std::string>> ask(std::string command, duration within = std::chrono::seconds{5});
+  task<result<std::string>> ask(std::string command, duration within = gate_link::default_within, bool* sent = nullptr);
 
  private:
-  task<result<std::string>> ask_in_turn(std::string command, duration within);
+  task<result<std::string>> ask_in_turn(std::string command, duration within, bool* sent);
 
   gate_link& over_;
   mutex turn_;

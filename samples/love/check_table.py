@@ -65,6 +65,7 @@ def main():
         return [d for d in report["drawn"] if d["kind"] == kind]
 
     expect("two whole games", report["games"] >= 2)
+    expect("a connection that broke was made again", report["connections"] >= 2)
     expect("moves, some of them while a line was typed", report["moves"] >= 10 and report["moves_while_typing"] >= 3)
     expect("lines said", report["said"] >= 2)
     expect("no text that overflows: %s" % report["overflows"], not report["overflows"])
@@ -82,9 +83,9 @@ def main():
     expect("the table is green", share({"x": 30, "y": height * 0.45, "w": 60, "h": 60}, (18, 77, 56), 45) > 0.9)
     for what in wrong:
         print("check_table: not so: " + what, file=sys.stderr)
-    print("%d games, %d won, %d moves (%d while typing), %d lines, %d frames, pump at most %.2f ms" %
+    print("%d games, %d won, %d moves (%d while typing), %d lines, %d frames, %d connections, pump at most %.2f ms" %
           (report["games"], report["wins"], report["moves"], report["moves_while_typing"], report["said"], report["frames"],
-           report["worst_pump_ms"]))
+           report["connections"], report["worst_pump_ms"]))
     return 1 if wrong else 0
 
 

@@ -5,7 +5,7 @@ local typed = ""
 local over_for, shot, report = 0, nil, {overflows = {}, frames = 0}
 
 local function arguments(all)
-  local given = {address = "127.0.0.1:7000", name = "you", seats = "3", games = "0", think = "0.4"}
+  local given = {address = "127.0.0.1:7000", name = "you", seats = "3", games = "0", connections = "1", think = "0.4"}
   local i = 1
   while i <= #all do
     local name = all[i]:match("^%-%-(.+)$")
@@ -82,6 +82,7 @@ end
 local function finish()
   report.games, report.wins, report.moves, report.said = me.games, me.wins, hands.moves, hands.said
   report.moves_while_typing, report.worst_pump_ms, report.problem = hands.typed_moves, me.worst_pump_ms, me.problem
+  report.connections = me.connections
   if settings.report then write(settings.report, require("cjson").encode(report)) end
   love.event.quit(me.problem and 1 or 0)
 end
@@ -95,7 +96,7 @@ function love.update(dt)
   end
   over_for = me.state == "over" and over_for + dt or 0
   if over_for > (hands and 0.5 or 4) then
-    if hands and me.games >= tonumber(settings.games) and (shot or not settings.screenshot) then return finish() end
+    if hands and me.games >= tonumber(settings.games) and me.connections >= tonumber(settings.connections) and (shot or not settings.screenshot) then return finish() end
     me:leave()
   end
   if hands and me.state == "gone" then finish() end

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # play.sh BUILD [ARGUMENT...]: the table against robots on this machine, with the lobby of a build (build/dev). ARGUMENTs go to LÖVE.
-# play.sh BUILD --test FOLDER: plays two games by itself under Xvfb; leaves a screenshot and a report in FOLDER, and checks both.
+# play.sh BUILD --test FOLDER: plays by itself under Xvfb, two games at least, and through a connection that breaks once in the middle
+# of one; leaves a screenshot and a report in FOLDER, and checks both.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 case ${1:-} in
-  "" | -h | --help) sed -n '2,3s/^# //p' "$0"; exit $(($# == 0 ? 2 : 0)) ;;
+  "" | -h | --help) sed -n '2,4s/^# //p' "$0"; exit $(($# == 0 ? 2 : 0)) ;;
 esac
 build=$(cd "$1" && pwd)
 shift
@@ -25,7 +26,13 @@ read -r -u "$ready" -t 20 _ || { cat "$scratch/lobby.log" >&2; exit 1; }
 "$build/samples/lobby/robots" --address "127.0.0.1:$port" --robots 3 --seconds 3600 --quiet 2> "$scratch/robots.log" &
 started+=($!)
 
-love=(love "$here" --address "127.0.0.1:$port" --library "$build/rpc/c/libweft.so" --sources "$here/../../rpc/c"
+address=127.0.0.1:$port
+if [[ ${1:-} == --test ]]; then
+  exec {relayed}< <(exec /usr/bin/python3 "$here/relay.py" "$address" 3)
+  started+=($!)
+  read -r -u "$relayed" -t 20 address
+fi
+love=(love "$here" --address "$address" --library "$build/rpc/c/libweft.so" --sources "$here/../../rpc/c"
   --descriptors "$build/samples/love/link.descriptors")
 if [[ ${1:-} != --test ]]; then
   "${love[@]}" "$@"
@@ -37,6 +44,6 @@ rm -f "$out/table.png" "$out/report.json"
 exec {display}< <(exec Xvfb -displayfd 1 -screen 0 1280x800x24 -nolisten tcp 2> "$scratch/xvfb.log")
 started+=($!)
 read -r -u "$display" -t 20 number || { cat "$scratch/xvfb.log" >&2; exit 1; }
-DISPLAY=:$number LIBGL_ALWAYS_SOFTWARE=1 SDL_AUDIODRIVER=dummy timeout 150 "${love[@]}" --name ann --robot --games 2 --think 0.15 \
+DISPLAY=:$number LIBGL_ALWAYS_SOFTWARE=1 SDL_AUDIODRIVER=dummy timeout 150 "${love[@]}" --name ann --robot --games 2 --connections 2 --think 0.15 \
   --report "$out/report.json" --screenshot "$out/table.png" || { echo "play: LÖVE ended with $?" >&2; exit 1; }
 /usr/bin/python3 "$here/check_table.py" "$out/report.json" "$out/table.png"

@@ -204,7 +204,7 @@ end
 local function status(client, w, h)
   local text, c = "", colour.text
   local v = client.view
-  if client.state == "connecting" then text = "connecting…"
+  if client.state == "connecting" then text = client.problem and "connecting again: " .. client.problem or "connecting…"
   elseif client.state == "gone" then text, c = "gone: " .. (client.problem or ""), colour.red
   elseif client.state == "lobby" or client.state == "waiting" then text = "waiting for others to sit down…"
   elseif client.state == "over" then

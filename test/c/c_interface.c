@@ -520,73 +520,256 @@ static void a_server_of_another_kind(int workers) {
   OK(weft_runtime_destroy(w.here));
 }
 
-/* A gate that a test plays: accepts one player on a free port. */
+/* A gate that a test plays: it accepts players on a free port. */
 static int gate_listen(char *address, size_t size) {
   const int gate = socket(AF_INET, SOCK_STREAM, 0);
   struct sockaddr_in at = {.sin_family = AF_INET};
   at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t length = sizeof at;
-  CHECK(bind(gate, (struct sockaddr *)&at, sizeof at) == 0 && listen(gate, 1) == 0);
+  CHECK(bind(gate, (struct sockaddr *)&at, sizeof at) == 0 && listen(gate, 8) == 0);
   CHECK(getsockname(gate, (struct sockaddr *)&at, &length) == 0);
   snprintf(address, size, "127.0.0.1:%d", ntohs(at.sin_port));
   return gate;
 }
 
-static void a_link_to_a_gate(int workers) {
+/* Lets the player's side work until there is something at `fd`. */
+static void gate_wait(const struct world *w, int fd) {
+  for (const double late = seconds_now() + 20;;) {
+    struct pollfd waited = {.fd = fd, .events = POLLIN};
+    if (w->workers == 0) OK(weft_pump(w->here, 2000, 0, NULL));
+    CHECK(poll(&waited, 1, w->workers == 0 ? 1 : 20000) >= 0);
+    if (waited.revents != 0) return;
+    CHECK(seconds_now() < late);
+  }
+}
+
+static int gate_accept(const struct world *w, int gate) {
+  gate_wait(w, gate);
+  const int player = accept(gate, NULL, NULL);
+  CHECK(player >= 0);
+  return player;
+}
+
+/* The next command is `wanted`, which ends with its number. */
+static void gate_hears(const struct world *w, int player, const char *wanted, size_t size) {
+  unsigned char frame[256];
+  for (size_t got = 0; got < size + 4;) {
+    gate_wait(w, player);
+    const ssize_t n = recv(player, frame + got, size + 4 - got, 0);
+    CHECK(n > 0);
+    got += (size_t)n;
+  }
+  CHECK(frame[0] == 0 && frame[1] == 0 && frame[2] == 0 && frame[3] == size);
+  CHECK(memcmp(frame + 4, wanted, size) == 0);
+}
+#define HEARS(player, wanted) gate_hears(&w, player, wanted, sizeof wanted - 1)
+
+static void gate_says(int player, const char *message, size_t size) {
+  char frame[256] = {0, 0, 0, (char)size};
+  CHECK(size < sizeof frame - 4);
+  memcpy(frame + 4, message, size);
+  CHECK(send(player, frame, size + 4, MSG_NOSIGNAL) == (ssize_t)size + 4);
+}
+#define SAYS(player, message) gate_says(player, message, sizeof message - 1)
+
+static weft_handle ask(weft_handle link, const char *command, size_t size, uint64_t key) {
+  weft_call_options options = {.size = sizeof options, .key = key, .user = 5, .deadline_ms = 60000};
+  weft_handle call = 0;
+  OK(weft_link_ask(link, command, size, &options, &call));
+  return call;
+}
+#define ASK(link, command, key) ask(link, command, sizeof command - 1, key)
+
+static void a_link_asks_a_gate(int workers) {
+  struct world w = {.workers = workers};
+  w.here = make_runtime(workers);
+  char address[64];
+  const int gate = gate_listen(address, sizeof address);
+  weft_handle link = 0, call = 0;
+  weft_link_options options = {.size = sizeof options, .user = 3, .sent_type = "test.v1.GateCommand",
+                               .received_type = "test.v1.GateMessage"};
+  FAILS(weft_link_open(w.here, address, &options, &link), WEFT_FAILED_PRECONDITION, "test.v1.GateCommand is not known");
+  OK(weft_types_load(w.here, descriptors));
+  OK(weft_link_open(w.here, address, &options, &link));
+  weft_event event = next_here(&w);
+  CHECK(event.type == WEFT_EVENT_LINK_OPEN && event.about == link && event.user == 3 && event.data_size == 0);
+  const int player = gate_accept(&w, gate);
+  const weft_handle one = ASK(link, "{\"text\":\"hi\"}", 0), two = ASK(link, "{\"text\":\"you\"}", 0);
+  FAILS(weft_link_ask(link, "{\"texd\":1}", 10, NULL, NULL), WEFT_INVALID_ARGUMENT, "texd");
+  weft_call_options untold = {.size = sizeof untold, .one_way = 1};
+  OK(weft_link_ask(link, "{}", 2, &untold, NULL));
+  HEARS(player, "\x22\2hi\x08\1");
+  HEARS(player, "\x22\3you\x08\2");
+  HEARS(player, "\x08\3");
+  SAYS(player, "\x08\3");
+  SAYS(player, "\x22\2ho\x08\2");
+  event = next_here(&w);
+  CHECK(event.type == WEFT_EVENT_REPLY && event.about == two && event.user == 5 && event.code == WEFT_OK);
+  CHECK(strcmp(event.data, "{\"replyTo\":\"2\",\"text\":\"ho\"}") == 0 && event.may_have_run == 1);
+  SAYS(player, "\x22\4said");
+  event = next_here(&w);
+  CHECK(event.type == WEFT_EVENT_STREAM_MESSAGE && event.about == link && event.code == WEFT_OK);
+  CHECK(strcmp(event.data, "{\"text\":\"said\"}") == 0);
+  SAYS(player, "\x08\1\x10\5\x1a\7no card");
+  event = next_here(&w);
+  CHECK(event.about == one && event.code == WEFT_NOT_FOUND && strcmp(event.text, "no card") == 0);
+  CHECK(event.may_have_run == 1);
+
+  call = ASK(link, "{}", 0);
+  HEARS(player, "\x08\4");
+  OK(weft_cancel(call));
+  event = next_here(&w);
+  CHECK(event.about == call && event.code == WEFT_CANCELLED);
+  FAILS(weft_stream_write(link, "{}", 2), WEFT_BAD_HANDLE, "is a link");
+  FAILS(weft_call(link, "a.B/C", NULL, 0, NULL, NULL), WEFT_BAD_HANDLE, "is a link");
+  FAILS(weft_link_ask(w.here, NULL, 0, NULL, NULL), WEFT_BAD_HANDLE, "is a runtime");
+
+  SAYS(player, "\x22\1\xff");
+  event = next_here(&w);
+  CHECK(event.type == WEFT_EVENT_STREAM_END && event.code == WEFT_INTERNAL && event.about == link);
+  TEXT_HAS(event, "text (no UTF-8)");
+  FAILS(weft_link_ask(link, NULL, 0, NULL, NULL), WEFT_BAD_HANDLE, "is closed");
+  close(player);
+  close(gate);
+  OK(weft_runtime_destroy(w.here));
+}
+
+static void a_link_connects_again(int workers) {
+  struct world w = {.workers = workers};
+  w.here = make_runtime(workers);
+  char address[64];
+  int gate = gate_listen(address, sizeof address);
+  weft_handle link = 0;
+  const weft_link_options options = {
+      .size = sizeof options, .greeting = "\x22\2me", .greeting_size = 4, .first_wait_ms = 1, .longest_wait_ms = 20};
+  OK(weft_link_open(w.here, address, &options, &link));
+  int player = gate_accept(&w, gate);
+  weft_handle call = ASK(link, "\x22\3one", 0);
+  HEARS(player, "\x22\2me\x08\1");
+  SAYS(player, "\x22\5hello\x08\1");
+  weft_event event = next_here(&w);
+  CHECK(event.type == WEFT_EVENT_LINK_OPEN && same(event.data, event.data_size, "\x22\5hello\x08\1"));
+  HEARS(player, "\x22\3one\x08\2"); /* not before the greeting was answered */
+  close(player);
+  int ended = 0, lost = 0;
+  while (ended == 0 || lost == 0) {
+    event = next_here(&w);
+    CHECK(event.code == WEFT_UNAVAILABLE);
+    if (event.type == WEFT_EVENT_REPLY && event.about == call && event.may_have_run == 1) ++ended;
+    if (event.type == WEFT_EVENT_LINK_LOST && event.about == link) ++lost;
+  }
+  CHECK(ended == 1 && lost == 1);
+  call = ASK(link, "\x22\3two", 0);
+  player = gate_accept(&w, gate);
+  HEARS(player, "\x22\2me\x08\3");
+  SAYS(player, "\x08\3");
+  CHECK(next_here(&w).type == WEFT_EVENT_LINK_OPEN);
+  HEARS(player, "\x22\3two\x08\4");
+  SAYS(player, "\x08\4");
+  event = next_here(&w);
+  CHECK(event.about == call && event.code == WEFT_OK);
+
+  /* Its end takes commands with it, and what was sent is out before. */
+  call = ASK(link, "\x22\5three", 0);
+  const weft_handle never = ASK(link, "x", 1);
+  OK(weft_cancel(never));
+  event = next_here(&w);
+  CHECK(event.about == never && event.code == WEFT_CANCELLED);
+  OK(weft_cancel(link));
+  event = next_here(&w);
+  CHECK(event.about == call && event.code == WEFT_CANCELLED);
+  const weft_handle late = ASK(link, "\x22\4late", 0);
+  HEARS(player, "\x22\5three\x08\5");
+  for (ended = 0; ended < 2; ++ended) { /* which was too late, and the link's end */
+    event = next_here(&w);
+    CHECK(event.about == late ? event.code == WEFT_UNAVAILABLE && event.may_have_run == 0
+                              : event.type == WEFT_EVENT_STREAM_END && event.code == WEFT_CANCELLED);
+  }
+  close(player);
+
+  /* A greeting that is refused; one whose refusal passes; a gate that is not there. */
+  OK(weft_link_open(w.here, address, &options, &link));
+  player = gate_accept(&w, gate);
+  HEARS(player, "\x22\2me\x08\1");
+  SAYS(player, "\x08\1\x10\x0e\x1a\4full"); /* UNAVAILABLE */
+  event = next_here(&w);
+  CHECK(event.type == WEFT_EVENT_LINK_LOST && event.code == WEFT_UNAVAILABLE && strcmp(event.text, "full") == 0);
+  close(player);
+  player = gate_accept(&w, gate);
+  HEARS(player, "\x22\2me\x08\2");
+  SAYS(player, "\x08\2\x10\7\x1a\6banned"); /* PERMISSION_DENIED */
+  event = next_here(&w);
+  CHECK(event.type == WEFT_EVENT_STREAM_END && event.code == WEFT_PERMISSION_DENIED && strcmp(event.text, "banned") == 0);
+  close(player);
+  close(gate);
+  OK(weft_link_open(w.here, address, &options, &link));
+  event = next_here(&w);
+  CHECK(event.type == WEFT_EVENT_LINK_LOST && event.code == WEFT_UNAVAILABLE);
+  weft_call_options soon = {.size = sizeof soon, .deadline_ms = 30};
+  OK(weft_link_ask(link, NULL, 0, &soon, NULL));
+  event = next_here(&w);
+  CHECK(event.type == WEFT_EVENT_REPLY && event.code == WEFT_DEADLINE_EXCEEDED && event.may_have_run == 0);
+  OK(weft_link_open(w.here, "nowhere", NULL, &link));
+  event = next_here(&w);
+  CHECK(event.type == WEFT_EVENT_STREAM_END && event.about == link && event.code == WEFT_INVALID_ARGUMENT);
+  OK(weft_runtime_destroy(w.here));
+}
+
+static void commands_of_a_key_follow_each_other(int workers) {
   struct world w = {.workers = workers};
   w.here = make_runtime(workers);
   char address[64];
   const int gate = gate_listen(address, sizeof address);
   weft_handle link = 0;
-  weft_link_options options = {.size = sizeof options, .user = 3, .sent_type = "test.v1.EchoRequest",
-                               .received_type = "test.v1.EchoReply"};
-  FAILS(weft_link_open(w.here, address, &options, &link), WEFT_FAILED_PRECONDITION, "test.v1.EchoRequest is not known");
-  OK(weft_types_load(w.here, descriptors));
-  OK(weft_link_open(w.here, address, &options, &link));
-  weft_event event = next_here(&w);
-  CHECK(event.type == WEFT_EVENT_LINK_OPEN && event.about == link && event.user == 3);
-  const int player = accept(gate, NULL, NULL);
-  CHECK(player >= 0);
-  OK(weft_stream_write(link, "{\"text\":\"hi\"}", 13));
-  FAILS(weft_stream_write(link, "{\"texd\":1}", 10), WEFT_INVALID_ARGUMENT, "texd");
-  if (workers == 0) OK(weft_pump(w.here, 2000, 0, NULL));
-  char frame[8];
-  size_t got = 0;
-  while (got < sizeof frame) {
-    if (workers == 0) OK(weft_pump(w.here, 2000, 0, NULL));
-    const ssize_t n = recv(player, frame + got, sizeof frame - got, workers == 0 ? MSG_DONTWAIT : 0);
-    CHECK(n != 0);
-    if (n > 0) got += (size_t)n;
-  }
-  CHECK(memcmp(frame, "\0\0\0\4\x0a\2hi", sizeof frame) == 0);
-  CHECK(send(player, "\0\0\0\4\x0a\2ho\0\0\0\3\x0a\1\xff", 15, 0) == 15);
-  event = next_here(&w);
-  CHECK(event.type == WEFT_EVENT_STREAM_MESSAGE && strcmp(event.data, "{\"text\":\"ho\"}") == 0);
-  event = next_here(&w);
-  CHECK(event.type == WEFT_EVENT_STREAM_END && event.code == WEFT_INTERNAL && event.about == link);
-  TEXT_HAS(event, "text (no UTF-8)");
-  close(player);
-
-  /* In bytes; closed by the player, by the gate, and at once. */
-  for (int how = 0; how < 3; ++how) {
-    OK(weft_link_open(w.here, address, NULL, &link));
-    CHECK(next_here(&w).type == WEFT_EVENT_LINK_OPEN);
-    const int other = accept(gate, NULL, NULL);
-    CHECK(other >= 0);
-    if (how == 0) OK(weft_stream_writes_done(link));
-    if (how == 1) close(other);
-    if (how == 2) OK(weft_cancel(link));
-    event = next_here(&w);
-    CHECK(event.type == WEFT_EVENT_STREAM_END && event.code == (how == 2 ? WEFT_CANCELLED : WEFT_OK));
-    if (how != 1) close(other);
-  }
-  close(gate);
   OK(weft_link_open(w.here, address, NULL, &link));
-  event = next_here(&w);
-  CHECK(event.type == WEFT_EVENT_STREAM_END && event.code == WEFT_UNAVAILABLE);
-  OK(weft_link_open(w.here, "nowhere", NULL, &link));
-  CHECK(next_here(&w).code == WEFT_INVALID_ARGUMENT);
+  const int player = gate_accept(&w, gate);
+  CHECK(next_here(&w).type == WEFT_EVENT_LINK_OPEN);
+  const weft_handle one = ASK(link, "\x22\1a", 7), two = ASK(link, "\x22\1b", 7), other = ASK(link, "\x22\1c", 8);
+  HEARS(player, "\x22\1a\x08\1");
+  HEARS(player, "\x22\1c\x08\2");
+  SAYS(player, "\x08\1");
+  CHECK(next_here(&w).about == one);
+  HEARS(player, "\x22\1b\x08\3");
+  SAYS(player, "\x08\3");
+  CHECK(next_here(&w).about == two);
+  SAYS(player, "\x08\2");
+  CHECK(next_here(&w).about == other);
   OK(weft_runtime_destroy(w.here));
+  close(player);
+  close(gate);
+}
+
+static void a_link_drops_the_oldest_of_what_is_not_polled(int workers) {
+  struct world w = {.workers = workers};
+  w.here = make_runtime(workers);
+  char address[64];
+  const int gate = gate_listen(address, sizeof address);
+  weft_handle link = 0;
+  const weft_link_options options = {.size = sizeof options, .read_ahead = 2, .first_wait_ms = 1};
+  OK(weft_link_open(w.here, address, &options, &link));
+  const int player = gate_accept(&w, gate);
+  enum { said = 40 };
+  for (char i = 1; i <= said; ++i) {
+    const char message[] = {'\x22', 1, i};
+    gate_says(player, message, sizeof message);
+  }
+  close(player);
+  const int again = gate_accept(&w, gate); /* so it has heard all */
+  CHECK(next_here(&w).type == WEFT_EVENT_LINK_OPEN);
+  int heard = 0, last = 0, gaps = 0;
+  weft_event event = next_here(&w);
+  for (; event.type == WEFT_EVENT_STREAM_MESSAGE; event = next_here(&w), ++heard) {
+    const int number = event.data[2];
+    CHECK((event.code == WEFT_DATA_LOSS) == (number != last + 1));
+    if (event.code == WEFT_DATA_LOSS) ++gaps;
+    last = number;
+  }
+  CHECK(last == said && gaps == 1 && heard < said);
+  CHECK(event.type == WEFT_EVENT_LINK_LOST);
+  CHECK(next_here(&w).type == WEFT_EVENT_LINK_OPEN);
+  OK(weft_runtime_destroy(w.here));
+  close(again);
+  close(gate);
 }
 
 static void misuse_is_an_error(int workers) {
@@ -619,6 +802,7 @@ static void misuse_is_an_error(int workers) {
     BAD(weft_stream_writes_done(h));
     BAD(weft_stream_finish(h));
     BAD(weft_link_open(h, "127.0.0.1:1", NULL, &made));
+    BAD(weft_link_ask(h, NULL, 0, NULL, &made));
     BAD(weft_service_create(h, "a.B", NULL, &made));
     BAD(weft_reply(h, NULL, 0, NULL));
     BAD(weft_fail(h, WEFT_ABORTED, "x", NULL));
@@ -874,7 +1058,10 @@ static const struct {
     CASE(routes_and_aliases),
     CASE(tls_both_ways),
     CASE(a_server_of_another_kind),
-    CASE(a_link_to_a_gate),
+    CASE(a_link_asks_a_gate),
+    CASE(a_link_connects_again),
+    CASE(commands_of_a_key_follow_each_other),
+    CASE(a_link_drops_the_oldest_of_what_is_not_polled),
     CASE(misuse_is_an_error),
     CASE(structs_have_versions),
     CASE(the_log_comes_as_events),

@@ -63,6 +63,17 @@ weft::task<gate_side> next_player(const test::stage* at) {
   co_return gate_side{std::move(link)};
 }
 
+class told final : public weft::gate_listener {
+ public:
+  void heard(std::string message) override { text += text_of(message) + " "; }
+  void opened() override { text += "open "; }
+  void lost(const weft::status& why) override {
+    CHECK(why.code() == code::unavailable);
+    text += "lost ";
+  }
+  std::string text;
+};
+
 std::string text_or_error(const weft::result<std::string>& r) { return r.ok() ? text_of(*r) : r.status().message(); }
 
 }  // namespace
@@ -243,6 +254,40 @@ TEST_SUITE("gate link") {
             s.stop();
           },
           at, &player);
+      s.stop();
+    });
+  }
+
+  TEST_CASE("a listener is told of openings, messages and losses, in their order") {
+    test::run([](test::stage* at, weft::scope& s) -> weft::task<> {
+      told all;
+      auto options = quick;
+      options.listener = &all;
+      weft::gate_link player{*at->net, at->strand(), at->listener->address(), options};
+      co_await weft::with_scope(
+          [](test::stage* at, weft::gate_link* player, weft::scope& s) -> weft::task<> {
+            std::ignore = s.start(player->run());
+            for (int i = 0; i < 2; ++i) {
+              while (player->connected()) co_await weft::yield{};  // the end of the connection is on its way
+              bool sent = false;
+              auto asking = s.start(player->ask(body("ready"), 5s, &sent));
+              CHECK_FALSE(sent);
+              auto gate = co_await next_player(at);
+              const auto asked = co_await gate.asked();
+              REQUIRE(gate.link->send(body("a")).ok());
+              REQUIRE(gate.link->send(body("b")).ok());
+              gate.answer(asked.second, "yes");
+              const auto answer = co_await std::move(asking);
+              CHECK(answer.ok());
+              CHECK(sent);
+            }
+            const auto unsent = co_await player->ask(body("later"), 0ms);
+            CHECK_FALSE(unsent.ok());
+            s.stop();
+          },
+          at, &player);
+      CHECK(all.text == "open a b lost open a b ");
+      CHECK_FALSE(player.poll_event());
       s.stop();
     });
   }

@@ -154,7 +154,7 @@ class stream_end : public call_listener {
   /// Set when the call's outcome stands.
   event& settled() noexcept { return settled_; }
 
-  /// Who is told at once when the headers have come.
+  /// Who is told at once when the headers have come, if there are any or they were sent before the first reply.
   class observer {
    public:
     virtual void headers_came(const metadata& headers, compression replies) noexcept = 0;
@@ -163,6 +163,8 @@ class stream_end : public call_listener {
     ~observer() = default;
   };
   void tell_headers(observer& o) noexcept { observer_ = &o; }
+  /// Any thread, once the call has begun.
+  bool headers_observed() const noexcept { return observer_ != nullptr; }
   void headers_came(metadata headers, compression replies) noexcept {
     if (observer_ != nullptr) observer_->headers_came(headers, replies);
     headers_ = std::move(headers);

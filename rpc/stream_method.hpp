@@ -49,21 +49,18 @@ class stream_method final : public local_call<unit>, public stream_end, reply_he
 
   void reads_no_further() noexcept override { this->own_context().stop(); }
   void goes_first() override {
-    if (this->extras_if_any() != nullptr) {
-      send_headers();
-    } else {
-      headers_sent_ = true;
-    }
+    if (this->extras_if_any() != nullptr) return send_headers();
+    if (std::exchange(headers_sent_, true)) return;
+    if (!headers_observed()) tell_headers_home({}, compression::none);  // somebody may wait to know that there are none
   }
   void send_headers() override {
     if (std::exchange(headers_sent_, true)) return;
     auto& extras = this->extras_here();
-    if (!extras.headers.check().ok()) return;  // which ends the call
-    if (this->same_worker()) {
-      headers_came(extras.headers, extras.compress_reply);
-      return;
-    }
-    auto* parcel = new headers_parcel{*this, extras.headers, extras.compress_reply};
+    if (extras.headers.check().ok()) tell_headers_home(extras.headers, extras.compress_reply);  // else the call ends
+  }
+  void tell_headers_home(metadata headers, compression replies) {
+    if (this->same_worker()) return headers_came(std::move(headers), replies);
+    auto* parcel = new headers_parcel{*this, std::move(headers), replies};
     if (!this->caller_home().submit(*parcel)) delete parcel;
   }
 

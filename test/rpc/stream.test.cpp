@@ -177,6 +177,24 @@ TEST_SUITE("streams") {
     });
   }
 
+  TEST_CASE("who waits for headers learns with the first reply that there are none") {
+    each_way([](way w) {
+      fixture f{w};
+      f.run([](fixture* f) -> weft::task<> {
+        auto call = f->client.Talk();
+        const auto sent = co_await call.write(say("a"));
+        CHECK(sent.ok());
+        const auto headers = co_await call.headers();
+        CHECK(headers.empty());
+        const auto reply = co_await call.read();
+        CHECK(reply->text() == "a");
+        call.writes_done();
+        const auto end = co_await call.finish();
+        CHECK(end.ok());
+      }(&f));
+    });
+  }
+
   TEST_CASE("a handler may end before the requests do") {
     each_way([](way w) {
       bound_echo f{w};

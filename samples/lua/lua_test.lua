@@ -1,11 +1,11 @@
 -- lua5.4 lua_test.lua DESCRIPTORS: what README.md promises, over loopback, in one process.
 local descriptors = ...
-local rpc = require("rpc")
+local rpc = require("rpc").new()
 
 rpc.types(descriptors)
 local said = {}
 local saying = 0
-rpc.serve("dice.v1.Table", require("game"))
+rpc.serve("dice.v1.Table", require("game")(rpc))
 rpc.serve("dice.v1.Chat", {
   Say = function(request)
     local text = request.text

@@ -4,10 +4,10 @@ if not chat_at then
   io.stderr:write("usage: lua5.4 server.lua DESCRIPTORS LISTEN CHAT|local   (127.0.0.1:7000, say)\n")
   os.exit(descriptors == "--help" and 0 or 2)
 end
-local rpc = require("rpc")
+local rpc = require("rpc").new()
 
 rpc.types(descriptors)
-rpc.serve("dice.v1.Table", require("game"))
+rpc.serve("dice.v1.Table", require("game")(rpc))
 if chat_at == "local" then
   local lines = 0
   rpc.serve("dice.v1.Chat", {

@@ -186,6 +186,30 @@ TEST_SUITE("pumped rpc") {
   }
 #endif
 
+  TEST_CASE("coroutines of a pumped runtime call by the worker of another, and resume in pump") {
+    weft::rpc_options with_thread;
+    with_thread.runtime.log = [](std::string_view) {};
+    weft::rpc_runtime net{std::move(with_thread)};
+    test::echo_service service{net};
+    weft::server server{net};
+    server.add(service);
+    REQUIRE(server.start().ok());
+    const weft::peer peer{net, server.address()};
+    const weft::session session{peer};
+    weft::runtime game{{.workers = 0}};
+    for (const bool over_session : {false, true}) {
+      CAPTURE(over_session);
+      const auto client = over_session ? test::v1::Echo::client{session.ordered(1)} : test::v1::Echo::client{peer};
+      int good = 0;
+      for (int i = 0; i < 10; ++i) weft::spawn(game.control(), "game", &call_often, client, 10, &good);
+      while (good < 100) game.pump({.budget = 2ms, .max_events = 10});
+      CHECK(good == 100);
+    }
+    game.stop();
+    server.stop();
+    service.stop_and_wait();
+  }
+
   TEST_CASE("calls over a session come back in order through pumps of ten events") {
     test::two_sides remote;
     weft::rpc_runtime rt{pumped()};

@@ -20,7 +20,7 @@
  *           weft_runtime_options, for those who set them. None throws, and none ends the process because of what it was
  *           given, as long as pointers and sizes are right.
  * Handles   Numbers below 2^53, never used twice; 0 is none. One that is closed, of another kind or made up is
- *           WEFT_BAD_HANDLE. Calls, streams and requests close themselves when their last event is polled (requests also
+ *           WEFT_BAD_HANDLE. Calls, streams, links and requests close themselves when their last event is polled (requests also
  *           when they are answered); the rest is closed by weft_close, and all by weft_runtime_destroy.
  * Threads   Any function on any thread at any time, except those that are marked
  *           "runtime's thread": one thread at a time, which is the one that pumps where there are no workers. They may block.
@@ -117,7 +117,8 @@ typedef struct weft_runtime_options {
 WEFT_API int weft_runtime_create(const weft_runtime_options *options, weft_handle *runtime);
 
 /* Ends it: all that was made from it is closed, calls are cancelled, threads have ended on return. Events that were not
- * polled are gone. Runtime's thread; blocks while calls wind up, some milliseconds. */
+ * polled are gone. Runtime's thread; blocks while calls wind up, some milliseconds; for a link whose gate does not close its side a
+ * second at most. */
 WEFT_API int weft_runtime_destroy(weft_handle runtime);
 
 typedef struct weft_pump_report {

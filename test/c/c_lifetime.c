@@ -85,6 +85,12 @@ static void cycle(int i, const char *self, int inherited) {
     OK(weft_stream_open(w.peer, "test.v1.Echo/Talk", &endless, &stream));
     OK(weft_stream_write(stream, "\x0a\x02hi", 4));
   }
+  if (i % 25 == 3) { /* a link that finds no gate there, and tries again; rarely, since its end waits for the other side's */
+    const weft_link_options quick = {.size = sizeof quick, .first_wait_ms = 1};
+    weft_handle link = 0;
+    OK(weft_link_open(w.here, address, &quick, &link));
+    OK(weft_link_ask(link, "\x22\2hi", 4, &endless, NULL));
+  }
   /* Sometimes nothing has gone out yet, sometimes it is in progress, sometimes answers are on their way. */
   for (int k = 0; k < i % 12; ++k) {
     weft_event asked = next_of(&w, w.there);

@@ -44,6 +44,6 @@ rm -f "$out/table.png" "$out/report.json"
 exec {display}< <(exec Xvfb -displayfd 1 -screen 0 1280x800x24 -nolisten tcp 2> "$scratch/xvfb.log")
 started+=($!)
 read -r -u "$display" -t 20 number || { cat "$scratch/xvfb.log" >&2; exit 1; }
-DISPLAY=:$number LIBGL_ALWAYS_SOFTWARE=1 SDL_AUDIODRIVER=dummy timeout 150 "${love[@]}" --name ann --robot --games 2 --connections 2 --think 0.15 \
+DISPLAY=:$number LIBGL_ALWAYS_SOFTWARE=1 SDL_AUDIODRIVER=dummy timeout 240 "${love[@]}" --name ann --robot --games 2 --connections 2 --think 0.15 \
   --report "$out/report.json" --screenshot "$out/table.png" || { echo "play: LÖVE ended with $?" >&2; exit 1; }
 /usr/bin/python3 "$here/check_table.py" "$out/report.json" "$out/table.png"

@@ -33,7 +33,8 @@ Needs two cores and a machine that does nothing else.
   --json FILE   write the rows to FILE as well
   --help        print this
 
-Exits with 1 when a row is void, which one failed call of any round makes it, and with 2 for a wrong command line.
+Exits with 1 when a row is void, which one failed call of any round makes it, or the run, and with 2 for a wrong command
+line.
 
 The program starts itself again for each side of a round:
   --serve NAME  serve as contestant NAME until the end of input
@@ -197,7 +198,8 @@ int run_suite(const contest& c, const settings& s) {
              .versions = {{"grpc", grpc::Version()},
                           {"protobuf", google::protobuf::internal::VersionString(GOOGLE_PROTOBUF_VERSION)},
                           {"compiler", __VERSION__}},
-             .rows = {}};
+             .rows = {},
+             .why_void = {}};
   std::vector<contestant> taking_part;
   for (const auto& one : c.contestants) {
     if (one.program != nullptr && access(peer_program(one.program).c_str(), X_OK) != 0) {
@@ -213,13 +215,17 @@ int run_suite(const contest& c, const settings& s) {
     all.rows.insert(all.rows.end(), rows.begin(), rows.end());
   }
 
+  if (c.yardstick.at_least > 0 && s.payload.value_or(c.payloads.front()) == c.yardstick.payload)
+    all.why_void = why_void(c.yardstick, all.rows);
   write_table(std::cout, all, std::string{c.contestants.front().name});
+  if (!all.why_void.empty()) std::cerr << "weft-bench " << c.suite << ": the run is void: " << all.why_void << '\n';
   if (s.json) {
     write_json(json, all);
     json.close();
     if (!json) throw std::runtime_error{"cannot write " + *s.json};
   }
-  return std::ranges::any_of(all.rows, [](const row& r) { return r.error.has_value(); }) ? 1 : 0;
+  const bool void_row = std::ranges::any_of(all.rows, [](const row& r) { return r.error.has_value(); });
+  return void_row || !all.why_void.empty() ? 1 : 0;
 }
 
 }  // namespace

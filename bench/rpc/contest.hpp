@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <weft/bench/rpc/measure.hpp>
+#include <weft/bench/rpc/yardstick.hpp>
 
 // Contestants that answer the same question, in turns: closed loops of calls, the client on core 0 and the server on
 // core 1. Both sides of every round are new processes, so no contestant inherits another's settings or memory, and the
@@ -39,6 +40,7 @@ struct contest {
   std::span<const int> concurrencies;
   std::span<const std::size_t> payloads;  ///< The first unless the command line says another.
   int rounds = 5;
+  bench::yardstick yardstick = {};  ///< What the run must show before it counts.
 };
 
 /// What the program does when it is started for this suite: all of it, or one side of one round. Returns the exit code.

@@ -339,7 +339,9 @@ void write_json(std::ostream& out, const report& report) {
     out << separator << json_string(name) << ":" << json_string(version);
     separator = ",";
   }
-  out << R"(},"rows":[)";
+  out << "}";
+  if (!report.why_void.empty()) out << R"(,"void":)" << json_string(report.why_void);
+  out << R"(,"rows":[)";
   separator = "\n";
   for (const auto& row : report.rows) {
     out << separator;
@@ -350,6 +352,7 @@ void write_json(std::ostream& out, const report& report) {
 }
 
 void write_table(std::ostream& out, const report& report, const std::string& base) {
+  if (!report.why_void.empty()) out << "VOID, the whole run: " << report.why_void << '\n';
   out << std::left << std::setw(16) << "contestant" << std::right << std::setw(12) << "outstanding" << std::setw(11)
       << "calls/s" << std::setw(11) << "min" << std::setw(11) << "max" << std::setw(10) << "p50 us" << std::setw(10)
       << "p99 us" << std::setw(15) << "client CPU us" << std::setw(15) << "server CPU us"

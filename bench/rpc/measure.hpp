@@ -147,6 +147,8 @@ class parent_link {
   void announce(int port);
   /// Blocks until the parent calls stop() or dies.
   void wait_until_released();
+
+  std::string with;  ///< What the parent said to this one server.
 };
 /// The port that a child announces. Throws std::runtime_error when it does not.
 int announced_port(child_process& server, std::chrono::milliseconds patience);
@@ -183,10 +185,11 @@ struct report {
   std::string machine;
   std::map<std::string, std::string> versions;
   std::vector<row> rows;
+  std::string why_void;  ///< The whole run is void, and its figures are not to be quoted.
 };
 /// As JSON writes it, in quotes.
 std::string json_string(std::string_view text);
-/// A void row has its error and no figures.
+/// A void row has its error and no figures; a void run says why, and keeps its figures.
 void write_json(std::ostream& out, const report& report);
 /// One line a row; `base` names the contestant whose ratio the last column shows.
 void write_table(std::ostream& out, const report& report, const std::string& base);

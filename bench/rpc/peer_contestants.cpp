@@ -17,7 +17,6 @@
 #include <grpcpp/support/client_callback.h>
 #include <grpcpp/support/method_handler.h>
 #include <grpcpp/support/server_callback.h>
-#include <unistd.h>
 
 #include <condition_variable>
 #include <deque>
@@ -27,7 +26,7 @@
 #include <stdexcept>
 #include <thread>
 #include <vector>
-#include <weft/bench/rpc/trials.hpp>
+#include <weft/bench/rpc/go_program.hpp>
 
 #include "echo.pb.h"
 
@@ -219,18 +218,7 @@ run_result call_by_pool(const call_setup& setup) {
   return loop.result();
 }
 
-// The peer in Go takes this process over, with its core and its pipes, and says the result line itself.
-
-constexpr const char* go_program = "go-peer";
-
-[[noreturn]] void become_go(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), peer_program(go_program));
-  std::vector<char*> argv;
-  for (auto& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  execv(argv[0], argv.data());
-  throw std::runtime_error{"cannot start " + arguments[0]};
-}
+// The peer in Go says the result line itself.
 
 template <int StreamWorkers>
 void serve_go(parent_link&) {

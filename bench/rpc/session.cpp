@@ -50,7 +50,12 @@ int run_session(std::span<char* const> arguments) {
                           "with deadlines.",
                       .contestants = contestants,
                       .concurrencies = concurrencies,
-                      .payloads = payloads},
+                      .payloads = payloads,
+                      .yardstick = {.row = "bare batched stream",
+                                    .of = "raw_cq",
+                                    .concurrency = 64,
+                                    .at_least = 6.5,
+                                    .payload = payloads.front()}},
                      arguments);
 }
 

@@ -45,4 +45,19 @@ int run_workers(std::span<char* const> arguments);
 /// What do calls of one service wait while another gets ten times the load it can take? (R14)
 int run_flood(std::span<char* const> arguments);
 
+/// What does retry machinery cost, and what does it save? (R13)
+int run_retry(std::span<char* const> arguments);
+
+/// What does a player feel whose chat is slow? (R1, R5)
+int run_player(std::span<char* const> arguments);
+
+/// What does an event cost for everybody in a room? (R28)
+int run_fanout(std::span<char* const> arguments);
+
+/// How many calls at a time are best? (R9)
+int run_limit(std::span<char* const> arguments);
+
+/// How does cost grow with players and services?
+int run_scale(std::span<char* const> arguments);
+
 }  // namespace weft::bench

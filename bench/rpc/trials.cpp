@@ -40,7 +40,7 @@ struct settings {
   bool help = false;
   std::optional<int> rounds;
   trial_options trial;
-  std::string only, json, serve;
+  std::string only, json, serve, with;
   std::optional<std::size_t> one;
 };
 
@@ -73,6 +73,7 @@ settings parse(const trial_suite& suite, std::span<char* const> arguments) {
     else if (flag == "--only") s.only = value();
     else if (flag == "--json") s.json = value();
     else if (flag == "--serve") s.serve = value();
+    else if (flag == "--with") s.with = value();
     else if (flag == "--trial") s.one = static_cast<std::size_t>(std::stoul(std::string{value()}));
     else throw usage_error{"unknown flag: " + std::string{flag}};
   }
@@ -233,7 +234,7 @@ int run_trials(const trial_suite& suite, std::span<char* const> arguments) try {
   if (!s.serve.empty()) {
     const auto found = suite.servers.find(s.serve);
     if (found == suite.servers.end()) throw usage_error{"no server '" + s.serve + "'"};
-    parent_link parent;
+    parent_link parent{.with = s.with};
     found->second(parent);
     return 0;
   }

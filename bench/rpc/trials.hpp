@@ -48,7 +48,8 @@ struct trial_suite {
   double quick_seconds = 0.3;
   std::uint64_t calls = 0;        ///< 0: the suite has no --calls.
   std::uint64_t quick_calls = 0;  ///< With --quick.
-  /// By name: processes that a trial starts with `child_process{{suite, "--serve", name}}`.
+  /// By name: processes that a trial starts with `child_process{{suite, "--serve", name}}`, and "--with", text for
+  /// `parent_link::with`.
   std::map<std::string, std::function<void(parent_link&)>> servers = {};
   /// What is wrong with the rows, one line each, when none is void; any makes the exit code 1.
   std::function<std::vector<std::string>(const std::vector<trial_row>&)> verdict = {};

@@ -84,7 +84,7 @@ void serve_weft(parent_link& parent, const weft_setup& setup) {
 run_result call_weft(const std::string& target, int outstanding, std::size_t payload, duration deadline,
                      const load& load, const weft_setup& setup) {
   rpc_runtime rt{options_for(setup)};
-  peer_options options;
+  peer_options options{.retries = setup.retries, .grpc_retries = setup.grpc_retries};
   if (!setup.weft_defaults) {
     options.grpc_retries = true;
     options.keepalive = duration::zero();

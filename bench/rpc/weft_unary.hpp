@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 #include <weft/bench/rpc/measure.hpp>
 #include <weft/rpc/peer.hpp>
 #include <weft/rpc/server.hpp>
@@ -15,6 +16,8 @@ struct weft_setup {
   bool weft_defaults = true;
   duration spin{0};
   duration delay{0};     ///< The server's, before it answers.
+  std::vector<retry_policy> retries = {};
+  bool grpc_retries = false;  ///< gRPC's own, which weft turns off; with gRPC's settings they are on.
   bool session = false;  ///< Over a session, each caller's calls with one of 64 keys, instead of unary.
 };
 

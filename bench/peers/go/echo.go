@@ -206,8 +206,8 @@ func callMany(echo pb.EchoClient, payload []byte, concurrency int, loop *closedL
 	close(calls)
 }
 
-func call(way, target string, concurrency, payloadBytes int, loop *closedLoop) {
-	connection, err := grpc.Dial(target, grpc.WithInsecure(), grpc.WithBlock())
+func call(way, target string, concurrency, payloadBytes int, loop *closedLoop, options []grpc.DialOption) {
+	connection, err := grpc.Dial(target, append(options, grpc.WithInsecure(), grpc.WithBlock())...)
 	if err != nil {
 		fail("%v", err)
 	}

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"google.golang.org/grpc"
 )
 
 const usage = `usage: go-peer serve [--stream-workers N]
@@ -16,6 +18,14 @@ const usage = `usage: go-peer serve [--stream-workers N]
        go-peer memory --players N
        go-peer gate
        go-peer workers --stream-workers N --concurrency N --seconds S
+       go-peer scale --players N|--services N [--threads N] --seconds S
+       go-peer table [--port P] [--play-us N] [--at-random] [--say-us N] [--executions FILE]
+       go-peer outage --target ADDRESS --calls N --per-second N [--service-config JSON]
+       go-peer pool --target ADDRESS --workers N --concurrency N --seconds S --warm-up S
+       go-peer players --way queue|each|lanes --target ADDRESS
+       go-peer fanout --receivers N --stopped N --encode once|each --events N --warm-up-events N --per-second N --payload B --outbox N
+
+outage, and call with --service-config, have retries off unless the service config says otherwise.
 `
 
 func main() {
@@ -41,7 +51,24 @@ func main() {
 	serverPid := flags.Int("server-pid", 0, "whose CPU time counts as the server's")
 	threads := flags.Int("threads", 0, "GOMAXPROCS; 0: as many as there are cores")
 	players := flags.Int("players", 100000, "")
-	flags.Int("calls", 0, "not used")
+	calls := flags.Int("calls", 0, "")
+	services := flags.Int("services", 0, "")
+	port := flags.Int("port", 0, "0: a free one")
+	playUs := flags.Int("play-us", 0, "microseconds that a handler of Play takes")
+	sayUs := flags.Int("say-us", 0, "the same of Say")
+	atRandom := flags.Bool("at-random", false, "up to play-us")
+	executionsFile := flags.String("executions", "", "where calls are counted by serial")
+	perSecond := flags.Int("per-second", 0, "")
+	serviceConfig := flags.String("service-config", "", "")
+	handling := flags.String("way", "queue", "")
+	workerCount := flags.Int("workers", 0, "goroutines of a pool")
+	var plan fanoutPlan
+	flags.IntVar(&plan.receivers, "receivers", 0, "")
+	flags.IntVar(&plan.stopped, "stopped", 0, "of the receivers")
+	flags.IntVar(&plan.events, "events", 0, "measured")
+	flags.IntVar(&plan.warmUp, "warm-up-events", 0, "before them")
+	flags.IntVar(&plan.outbox, "outbox", 256, "events that may wait for a receiver")
+	encode := flags.String("encode", "once", "or each")
 	if err := flags.Parse(arguments); err != nil || flags.NArg() > 0 {
 		fmt.Fprint(os.Stderr, usage)
 		os.Exit(2)
@@ -50,17 +77,45 @@ func main() {
 		runtime.GOMAXPROCS(*threads)
 	}
 	length := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+	loop := &closedLoop{warm: length(*warmUp), measured: length(*seconds), serverPid: *serverPid}
 	switch verb {
 	case "serve":
 		serve(*streamWorkers)
 	case "call":
-		call(way, *target, *concurrency, *payload, &closedLoop{warm: length(*warmUp), measured: length(*seconds), serverPid: *serverPid})
+		var options []grpc.DialOption
+		flags.Visit(func(f *flag.Flag) {
+			if f.Name == "service-config" {
+				options = retrying(*serviceConfig)
+			}
+		})
+		call(way, *target, *concurrency, *payload, loop, options)
 	case "local":
 		local(*concurrency, length(*seconds))
 	case "gate":
 		gate()
 	case "workers":
 		workers(*streamWorkers, *concurrency, length(*seconds))
+	case "scale":
+		if *services > 0 {
+			scale(0, *services, length(*seconds))
+		} else {
+			scale(*players, 1, length(*seconds))
+		}
+	case "table":
+		t := &tableServer{play: time.Duration(*playUs) * time.Microsecond, say: time.Duration(*sayUs) * time.Microsecond, atRandom: *atRandom}
+		if *executionsFile != "" {
+			t.executions = mapExecutions(*executionsFile)
+		}
+		table(*port, t)
+	case "outage":
+		outage(*target, *calls, *perSecond, retrying(*serviceConfig))
+	case "pool":
+		pool(*target, *workerCount, *concurrency, loop)
+	case "players":
+		playersGate(*handling, *target)
+	case "fanout":
+		plan.perSecond, plan.payload, plan.once = *perSecond, *payload, *encode == "once"
+		fanout(plan)
 	case "memory":
 		memory(*players)
 	default:

@@ -64,6 +64,15 @@ func cpuTime(pid int) time.Duration {
 	return time.Duration(used.Nano())
 }
 
+// monotonicNow is the clock that C++ calls steady, in nanoseconds.
+func monotonicNow() int64 {
+	var now syscall.Timespec
+	if _, _, e := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, 1, uintptr(unsafe.Pointer(&now)), 0); e != 0 {
+		fail("the monotonic clock: %v", e)
+	}
+	return now.Nano()
+}
+
 type sample struct {
 	at             time.Time
 	client, server time.Duration

@@ -10,6 +10,9 @@ import pathlib
 import re
 import sys
 
+sys.dont_write_bytecode = True
+from answers import answers, middle, short  # noqa: E402
+
 # suite -> its plots: (kind, field of y, title, label of x, which rows). Lines have `concurrency` on the x axis, bars a row each.
 PLOTS = {
     "unary": [("line", "calls_per_s", "Unary calls a second", "calls outstanding"),
@@ -29,14 +32,24 @@ PLOTS = {
     "task": [("bar", "ns", "Nanoseconds", "")],
     "strand": [("bar", "ns", "Nanoseconds", "")],
     "timers": [("bar", "ns", "Nanoseconds", "")],
-    "fanout": [("line", "ns_per_receiver", "Nanoseconds a receiver", "receivers"),
-               ("line", "p99_us", "p99 until the last of them has it, µs", "receivers")],
-    "player": [("bar", "p99_us", "p99 of a card command, µs", "")],
+    "player": [("line", "p99_us", "p99 of a card from when it was due, µs", "ms that chat takes"),
+               ("line", "overtaken", "Cards overtaken", "ms that chat takes")],
+    "retry": [("bar", "errors", "Errors that callers saw", ""), ("bar", "run_twice", "Calls that ran twice", ""),
+              ("bar", "calls_per_s", "Calls a second while all is well", "")],
+    "fanout": [("line", "ns_per_receiver", "CPU of an event for each receiver, ns", "receivers"),
+               ("line", "p99_us", "p99 of those who read, from when it was due, µs", "receivers"),
+               ("line", "room_us", "The room is busy with an event, µs", "receivers")],
+    "limit": [("line", "calls_per_s", "Calls a second", "n, calls in flight"),
+              ("line", "p99_us", "p99 of 512 callers, µs", "n, calls in flight")],
+    "scale": [("line", "ns", "A message and its call, ns", "players, or services"),
+              ("line", "bytes", "Bytes of one of them", "players, or services")],
     "workers": [("bar", "calls_per_s", "Calls a second", ""), ("bar", "handlers", "Handlers at a time", "")],
     "in_flight": [("bar", "late_p999_ms", "p99.9 of a ticker's lateness, ms", "")],
     "flood": [("bar", "p99_us", "p99 latency of the other service, µs", "")],
-    "retry": [("bar", "calls_per_s", "Calls a second", "")],
 }
+# What the rows of a suite have side by side in `concurrency`, where it is not calls that are out.
+AT = {"path": "frames/s", "player": "chat, ms", "fanout": "receivers", "limit": "n", "scale": "how many", "pool": "connections",
+      "locks": "ns inside", "retry": "calls out, or a second"}
 # Columns of the tables, in this order: field, heading.
 COLUMNS = [("calls_per_s", "calls/s"), ("p50_us", "p50 µs"), ("p99_us", "p99 µs"), ("max_us", "max µs"), ("ns", "ns"),
            ("cpu_us_client", "client CPU µs"), ("cpu_us_server", "server CPU µs"), ("bytes", "bytes")]
@@ -48,28 +61,9 @@ svg text{fill:var(--ink)} svg .dim{fill:var(--dim)} svg .rule{stroke:var(--rule)
 @media(prefers-color-scheme:dark){svg{--ink:#e4e9ee;--dim:#98a2ad;--rule:#333b44}}"""
 
 
-def middle(row, field):
-    """A figure of a row: the median where there are several; None where there is none."""
-    value = row.get(field)
-    if isinstance(value, dict):
-        value = value.get("median")
-    return value if isinstance(value, (int, float)) else None
-
-
 def ends(row, field):
     value = row.get(field)
     return (value["min"], value["max"]) if isinstance(value, dict) and "min" in value else None
-
-
-def short(v):
-    """1234567 as 1.23 M: for axes and cells."""
-    if v == 0:
-        return "0"
-    for limit, unit in ((1e9, " G"), (1e6, " M"), (1e4, " k")):
-        if abs(v) >= limit:
-            v /= {" G": 1e9, " M": 1e6, " k": 1e3}[unit]
-            return f"{v:.3g}{unit}"
-    return f"{v:,.0f}" if abs(v) >= 100 else f"{v:.3g}"
 
 
 def to_json(result):
@@ -197,7 +191,7 @@ def table_of(result):
                                 and k not in ("ratio",)))
     several = len({r["concurrency"] for r in rows}) > 1
     ratios = list(dict.fromkeys(k for r in rows for k in r.get("ratio", {})))
-    heads = ["", *(["at"] if several else []), *(h for _, h in fields), *(o.replace("_", " ") for o in others),
+    heads = ["", *([AT.get(result["suite"], "calls out")] if several else []), *(h for _, h in fields), *(o.replace("_", " ") for o in others),
              *(f"of {n}" for n in ratios)]
     cells = []
     for r in rows:
@@ -226,9 +220,16 @@ def machine_line(result):
     return " · ".join(p for p in parts if p)
 
 
+def why_void(result):
+    """What is wrong with a run as a whole; empty when nothing is."""
+    return f"This run is void: {result['void']}." if result.get("void") else ""
+
+
 def to_markdown(result, plots_at=None):
     heads, cells = table_of(result)
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    lines = [f"**{why_void(result)}**", ""] if result.get("void") else []
+    lines += [*(f"- {a}" for a in answers(result)), ""] if answers(result) else []
+    lines += ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     lines += ["| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for _, line in cells]
     if plots_at:
         lines += [""] + [f"![{name.removesuffix('.svg')}]({plots_at}/{name})" for name, _, _ in plots_of(result)]
@@ -255,6 +256,10 @@ def section(result):
     out = [f'<h2 id="{result["suite"]}">{html.escape(result["suite"])}</h2><p>{html.escape(result.get("question", ""))}</p>']
     if result.get("run", {}).get("exit"):
         out.append("<p><b>This suite did not keep its promise, or has a void row.</b></p>")
+    if result.get("void"):
+        out.append(f"<p><b>{html.escape(why_void(result))}</b></p>")
+    if answers(result):
+        out.append("<ul>" + "".join(f"<li>{html.escape(a)}</li>" for a in answers(result)) + "</ul>")
     out.append('<div class="plots">')
     for _, svg, legend in plots_of(result):
         key = "".join(f'<span><i style="border-color:{c};border-top-style:{"dashed" if d else "solid"}"></i>'

@@ -22,7 +22,7 @@ BUILD = ROOT / "build" / "release" / "bench"
 RESULTS = HERE / "results"
 
 # What the full run passes to a suite: one list for each time that it runs, its rows marked with the payload. --quick runs
-# each once with --quick. Budget: 40 minutes on two cores.
+# each once with --quick. By their rounds a full run takes 45 minutes and a quick one 7 on two cores that do nothing else.
 FULL = {
     "unary": [["--seconds", "1.5"]],
     "session": [["--seconds", "1"], ["--seconds", "0.7", "--rounds", "3", "--payload", "256"],
@@ -126,6 +126,8 @@ def run_suite(suite, quick, scratch, environment):
             result = part
         else:
             result["rows"] += part["rows"]
+            if part.get("void"):
+                result["void"] = part["void"]
     return result, worst
 
 
@@ -157,6 +159,23 @@ def circumstances(quick):
         "packages": {p: debian_version(p) for p in ("libgrpc++-dev", "libprotobuf-dev", "golang-go", "libcaf-dev",
                                                     "golang-google-grpc-dev", "libboost1.81-dev", "clang-19")},
     }
+
+
+def times_of(folder, mode):
+    """Seconds that each suite took when it last ran in this mode."""
+    found = {}
+    for path in folder.glob("*.json"):
+        run = json.loads(path.read_text()).get("run", {})
+        if run.get("mode") == mode and "took_s" in run:
+            found[path.stem] = run["took_s"]
+    return found
+
+
+def to_go(left, last):
+    """For the progress: how long the suites that are left took the last time; nothing when one has never run."""
+    if not all(suite in last for suite in left):
+        return ""
+    return f", about {sum(last[suite] for suite in left) / 60:.0f} minutes to go, as last time"
 
 
 def parse(arguments):
@@ -212,10 +231,11 @@ def main(arguments):
     folder = RESULTS if o.publish else pathlib.Path(o.json or ROOT / "build" / "bench")
     folder.mkdir(parents=True, exist_ok=True)
     chosen = o.suites or list(known)
+    last = times_of(folder, where["mode"])
     started, failed = time.monotonic(), []
     with tempfile.TemporaryDirectory() as scratch:
         for i, suite in enumerate(chosen, 1):
-            note(f"{suite} ({i} of {len(chosen)}): {known[suite]}")
+            note(f"{suite} ({i} of {len(chosen)}{to_go(chosen[i - 1:], last)}): {known[suite]}")
             began = time.monotonic()
             try:
                 result, code = run_suite(suite, o.quick, pathlib.Path(scratch), os.environ)
@@ -224,8 +244,10 @@ def main(arguments):
                 failed.append(suite)
                 continue
             void = sum(1 for row in result["rows"] if row.get("void"))
-            result.update({"question": known[suite], "run": where | {"exit": code}})
+            result.update({"question": known[suite], "run": where | {"exit": code, "took_s": round(time.monotonic() - began, 1)}})
             (folder / f"{suite}.json").write_text(report.to_json(result))
+            if result.get("void"):
+                note(f"{suite}: the run is void: {result['void']}")
             note(f"{suite}: {len(result['rows'])} rows, {void} void, in {time.monotonic() - began:.0f} s"
                  + (f"; it ended with {code}" if code else ""))
             if code:

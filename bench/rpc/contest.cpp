@@ -27,7 +27,7 @@ Needs two cores and a machine that does nothing else.
 
   --rounds N    interleaved rounds of each contestant, at least 1 (5)
   --seconds S   measured seconds of a round, after a warm-up (3)
-  --quick       --rounds 3 --seconds 0.5: does it work, not how fast it is
+  --quick       --rounds 2 --seconds 0.4: does it work, not how fast it is
   --payload B   bytes of each request and reply
   --only TEXT   the first contestant, and those with TEXT in their name
   --json FILE   write the rows to FILE as well
@@ -62,7 +62,7 @@ struct settings {
 
   std::chrono::nanoseconds measured() const {
     return std::chrono::round<std::chrono::nanoseconds>(
-        std::chrono::duration<double>{seconds.value_or(quick ? 0.5 : 3)});
+        std::chrono::duration<double>{seconds.value_or(quick ? 0.4 : 3)});
   }
 };
 
@@ -211,7 +211,7 @@ int run_suite(const contest& c, const settings& s) {
   }
   for (const int concurrency : c.concurrencies) {
     const round_setup setup{std::string{c.suite}, concurrency, s.payload.value_or(c.payloads.front()), s.measured()};
-    const auto rows = rows_at(taking_part, setup, s.rounds.value_or(s.quick ? 3 : c.rounds));
+    const auto rows = rows_at(taking_part, setup, s.rounds.value_or(s.quick ? 2 : c.rounds));
     all.rows.insert(all.rows.end(), rows.begin(), rows.end());
   }
 

@@ -13,7 +13,7 @@
 #include <string>
 #include <system_error>
 #include <vector>
-#include <weft/bench/rpc/go_program.hpp>
+#include <weft/bench/rpc/other_program.hpp>
 #include <weft/bench/rpc/suites.hpp>
 #include <weft/bench/rpc/trials.hpp>
 #include <weft/runtime/audience.hpp>

@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 #include <weft/bench/rpc/frame_source.hpp>
-#include <weft/bench/rpc/go_program.hpp>
+#include <weft/bench/rpc/other_program.hpp>
 #include <weft/bench/rpc/suites.hpp>
 #include <weft/bench/rpc/trials.hpp>
 #include <weft/bench/rpc/weft_unary.hpp>

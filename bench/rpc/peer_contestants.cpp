@@ -26,7 +26,7 @@
 #include <stdexcept>
 #include <thread>
 #include <vector>
-#include <weft/bench/rpc/go_program.hpp>
+#include <weft/bench/rpc/other_program.hpp>
 
 #include "echo.pb.h"
 
@@ -218,24 +218,27 @@ run_result call_by_pool(const call_setup& setup) {
   return loop.result();
 }
 
-// The peer in Go says the result line itself.
+// Peers in other programs say the result line themselves.
 
 template <int StreamWorkers>
 void serve_go(parent_link&) {
   become_go({"serve", "--stream-workers", std::to_string(StreamWorkers)});
 }
 
-run_result call_go(const call_setup& setup, const char* way) {
+run_result call_elsewhere(const char* program, const call_setup& setup, const char* way) {
   const auto seconds = [](std::chrono::nanoseconds d) {
     return std::to_string(std::chrono::duration<double>(d).count());
   };
-  become_go({"call", way, "--target", setup.target, "--concurrency", std::to_string(setup.outstanding), "--payload",
-             std::to_string(setup.payload), "--seconds", seconds(setup.load.measured), "--warm-up",
-             seconds(setup.load.warm_up), "--server-pid", std::to_string(setup.load.server)});
+  become(program, {"call", way, "--target", setup.target, "--concurrency", std::to_string(setup.outstanding),
+                   "--payload", std::to_string(setup.payload), "--seconds", seconds(setup.load.measured), "--warm-up",
+                   seconds(setup.load.warm_up), "--server-pid", std::to_string(setup.load.server)});
 }
-run_result call_go_unary(const call_setup& setup) { return call_go(setup, "unary"); }
-run_result call_go_streams(const call_setup& setup) { return call_go(setup, "each"); }
-run_result call_go_batched(const call_setup& setup) { return call_go(setup, "many"); }
+run_result call_go_unary(const call_setup& setup) { return call_elsewhere(go_program, setup, "unary"); }
+run_result call_go_streams(const call_setup& setup) { return call_elsewhere(go_program, setup, "each"); }
+run_result call_go_batched(const call_setup& setup) { return call_elsewhere(go_program, setup, "many"); }
+
+void serve_asio_grpc(parent_link&) { become(asio_grpc_program, {"serve"}); }
+run_result call_asio_grpc(const call_setup& setup) { return call_elsewhere(asio_grpc_program, setup, "unary"); }
 
 }  // namespace
 
@@ -252,6 +255,8 @@ constinit const contestant go_stream_workers{.name = "grpc-go, 8 stream workers"
                                              .serve = serve_go<8>,
                                              .call = call_go_unary,
                                              .program = go_program};
+constinit const contestant asio_grpc{
+    .name = "asio-grpc", .peer = true, .serve = serve_asio_grpc, .call = call_asio_grpc, .program = asio_grpc_program};
 constinit const contestant go_streams{.name = "grpc-go, stream a goroutine",
                                       .peer = true,
                                       .serve = serve_go<0>,

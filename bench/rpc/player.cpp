@@ -1,5 +1,5 @@
 #include <weft/bench/rpc/frame_source.hpp>
-#include <weft/bench/rpc/go_program.hpp>
+#include <weft/bench/rpc/other_program.hpp>
 #include <weft/bench/rpc/suites.hpp>
 #include <weft/bench/rpc/table.hpp>
 #include <weft/bench/rpc/trials.hpp>

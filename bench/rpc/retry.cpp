@@ -22,7 +22,7 @@
 #include <utility>
 #include <vector>
 #include <weft/bench/rpc/executions.hpp>
-#include <weft/bench/rpc/go_program.hpp>
+#include <weft/bench/rpc/other_program.hpp>
 #include <weft/bench/rpc/raw_queue.hpp>
 #include <weft/bench/rpc/suites.hpp>
 #include <weft/bench/rpc/table.hpp>

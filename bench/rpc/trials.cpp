@@ -176,10 +176,12 @@ int run_all(const trial_suite& suite, const settings& s) {
   const int rounds = s.rounds.value_or(suite.rounds);
   std::vector<std::vector<figures>> results(taking_part.size());
   std::vector<std::string> errors(taking_part.size());
+  std::size_t turn = 0;
   interleave(taking_part.size(), rounds, [&](std::size_t i) {
     const auto& t = suite.all[taking_part[i]];
+    const auto of = " of " + std::to_string(taking_part.size() * static_cast<std::size_t>(rounds)) + "] ";
+    const auto title = "[" + std::to_string(++turn) + of + t.name + ", " + std::to_string(t.concurrency) + ": ";
     if (!errors[i].empty()) return;
-    const auto title = t.name + ", " + std::to_string(t.concurrency) + ": ";
     try {
       const auto& f = results[i].emplace_back(figures_of(suite, taking_part[i], s));
       std::cerr << title;

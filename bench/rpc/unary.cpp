@@ -43,6 +43,7 @@ const std::array contestants{
     sync_pool,
     go_unary,
     go_stream_workers,
+    asio_grpc,
 };
 constexpr std::array concurrencies{1, 64, 512};
 constexpr std::array<std::size_t, 1> payloads{32};

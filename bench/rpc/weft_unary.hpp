@@ -15,10 +15,10 @@ struct weft_setup {
   /// False: gRPC's own channel arguments and process settings, to compare the wrapper alone.
   bool weft_defaults = true;
   duration spin{0};
-  duration delay{0};     ///< The server's, before it answers.
+  duration delay{0};  ///< The server's, before it answers.
   std::vector<retry_policy> retries = {};
   bool grpc_retries = false;  ///< gRPC's own, which weft turns off; with gRPC's settings they are on.
-  bool session = false;  ///< Over a session, each caller's calls with one of 64 keys, instead of unary.
+  bool session = false;       ///< Over a session, each caller's calls with one of 64 keys, instead of unary.
 };
 
 /// Listens on a free port until the parent lets go.

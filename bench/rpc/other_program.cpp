@@ -1,4 +1,4 @@
-#include <weft/bench/rpc/go_program.hpp>
+#include <weft/bench/rpc/other_program.hpp>
 
 #include <unistd.h>
 
@@ -7,10 +7,10 @@
 
 namespace weft::bench {
 
-bool has_go() { return access(peer_program(go_program).c_str(), X_OK) == 0; }
+bool is_built(const char* program) { return access(peer_program(program).c_str(), X_OK) == 0; }
 
-void become_go(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), peer_program(go_program));
+void become(const char* program, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), peer_program(program));
   std::vector<char*> argv;
   argv.reserve(arguments.size() + 1);
   for (auto& argument : arguments) argv.push_back(argument.data());

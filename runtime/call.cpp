@@ -65,8 +65,7 @@ void call_operation::give_up(status why) noexcept {
   settle();
 }
 
-status call_operation::check_reply_metadata() {
-  if (!extras_) return {};
+status call_operation::check_metadata_of_reply() {
   auto s = extras_->headers.check();
   if (s.ok()) s = extras_->trailers.check();
   if (s.ok()) return s;

@@ -103,7 +103,7 @@ class call_operation : public pooled {
     return *extras_;
   }
   /// INTERNAL when the handler's metadata cannot be sent; they are dropped then.
-  status check_reply_metadata();
+  status check_reply_metadata() { return extras_ ? check_metadata_of_reply() : status{}; }
   /// Metadata of the reply go where the caller wants them.
   void hand_over_extras() const {
     if (extras_ && extras_->headers_into != nullptr) *extras_->headers_into = extras_->headers;
@@ -120,6 +120,7 @@ class call_operation : public pooled {
  private:
   void begin(worker& home, time_point deadline, const context* caller) noexcept;
   void settle() noexcept;
+  status check_metadata_of_reply();
 
   call_listener* listener_ = nullptr;
   status early_;  // why it was settled without a reply

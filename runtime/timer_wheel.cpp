@@ -6,19 +6,6 @@
 
 namespace weft {
 
-void timer_link::unlink() noexcept {
-  previous->next = next;
-  next->previous = previous;
-  next = previous = this;
-}
-
-void timer_link::insert_before(timer_link& position) noexcept {
-  next = &position;
-  previous = position.previous;
-  previous->next = this;
-  position.previous = this;
-}
-
 std::uint64_t timer_wheel::tick_at_or_after(time_point t) const noexcept {
   if (t <= origin_) return 0;
   const auto since = static_cast<std::uint64_t>((t - origin_).count());

@@ -19,8 +19,17 @@ struct timer_link {
   timer_link& operator=(const timer_link&) = delete;
 
   bool linked() const noexcept { return next != this; }
-  void unlink() noexcept;
-  void insert_before(timer_link& position) noexcept;
+  void unlink() noexcept {
+    previous->next = next;
+    next->previous = previous;
+    next = previous = this;
+  }
+  void insert_before(timer_link& position) noexcept {
+    next = &position;
+    previous = position.previous;
+    previous->next = this;
+    position.previous = this;
+  }
 };
 
 /// Something that happens at a time, embedded in what it belongs to. Disarms itself when destroyed.

@@ -111,8 +111,11 @@ class session_end final : public test::heard_parts {
     const auto headers = entries(r.headers);
     const auto trailers = entries(r.trailers);
     if (const auto code = code_of(r); code != 0) {
-      again.error(r.id, status{static_cast<weft::code>(code), std::string{r.message}, std::string{r.details}},
-                  r.not_run, &headers, &trailers);
+      const status why{static_cast<weft::code>(code), std::string{r.message}, std::string{r.details}};
+      const auto before = again.waiting();
+      again.error(r.id, why, r.not_run, &headers, &trailers);
+      require(again.waiting() - before == again.size_of_error(r.id, why, r.not_run, &headers, &trailers),
+              "the size of an error");
     } else {
       const auto before = again.waiting();
       auto* at = again.reply(r.id, r.reply.size(), &headers, &trailers);
@@ -141,7 +144,12 @@ class session_end final : public test::heard_parts {
     return heard_parts::got_pong(n);
   }
   static weft::metadata entries(const weft::detail::entries_view& from) {
-    return from.any ? weft::detail::read_entries(from) : weft::metadata{};
+    if (!from.any) return {};
+    auto all = weft::detail::read_entries(from);
+    std::size_t bytes = 0;
+    for (const auto& [key, value] : all) bytes += key.size() + value.size() + 32;
+    require(bytes == weft::detail::size_of_entries(from), "the size of metadata");
+    return all;
   }
 
   weft::detail::call_rules rules_;

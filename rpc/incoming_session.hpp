@@ -169,6 +169,7 @@ class server::state::incoming_session final : operation,
     item.failed(unavailable("the client goes away"), /*may_have_run=*/false);
   }
   void peer_goes_away() noexcept override { way_back_->client_goes(); }
+  void key_answered(std::uint64_t) noexcept override {}  // nothing goes elsewhere
 
   state& state_;
   grpc::ServerContext context_;

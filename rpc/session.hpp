@@ -95,7 +95,8 @@ class session_lane {
 /// with UNAVAILABLE, and says whether it may have run (`call_options::may_have_run_into`); policies of `peer_options::retries`
 /// do not apply. The peer's middleware stands around each call, and what it forwards goes along; calls of one key go on in the
 /// order in which they reached the middleware, so that one which waits there holds up those behind it. While the server cannot be reached calls fail with UNAVAILABLE, or wait (`call_options::wait_for_ready`).
-/// A server that goes away answers what it has begun; the rest goes to the next connection.
+/// A server that goes away answers what it has begun; the rest goes to the next connection, that of a key when none of the key's
+/// calls is out on the old one any more. A server that goes away or breaks again and again without an answer cannot be reached.
 class session {
  public:
   /// The peer must outlive the making of calls.

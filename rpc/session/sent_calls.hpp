@@ -58,6 +58,13 @@ class sent_calls {
     bytes_ -= c.bytes;
     return {};
   }
+  /// Calls `f(key)` for each call of a key that is out.
+  template <class F>
+  void for_each_key(F f) {
+    calls_.for_each([&](std::uint64_t, const sent_call& c) {
+      if (c.key != 0) f(c.key);
+    });
+  }
   /// Those that came after `last`, oldest first; they are out no more.
   std::vector<sent_call> take_beyond(std::uint64_t last) {
     std::vector<std::uint64_t> ids;

@@ -14,6 +14,9 @@ namespace weft::detail {
 namespace {
 
 const char* const closed_text = "the session is closed";
+// More would be a server that goes away again and again and never ends: its oldest stream is cancelled then.
+constexpr std::size_t most_lines = 4;
+
 const char* const stopped_text = "a call before it of the same lane did not run";
 
 }  // namespace
@@ -33,6 +36,15 @@ status session_core::start(session_item& item) noexcept {
     start_unary(item);
     return {};
   }
+  const auto waiting = waiting_.size() + held_back_;
+  const auto too_many = [waiting] {
+    return resource_exhausted("the session has " + std::to_string(waiting) + " calls waiting");
+  };
+  if (holds(item)) {
+    if (waiting >= options_.waiting) return too_many();
+    hold(item);
+    return {};
+  }
   const auto* extras = item.extras();
   const bool patient = extras != nullptr && extras->wait_for_ready;
   if (current_ == nullptr) {
@@ -43,9 +55,7 @@ status session_core::start(session_item& item) noexcept {
     }
   }
   if (waiting_.empty() && current_ != nullptr && current_->wire().takes(item)) return current_->wire().send(item);
-  if (waiting_.size() >= options_.waiting) {
-    return resource_exhausted("the session has " + std::to_string(waiting_.size()) + " calls waiting");
-  }
+  if (waiting >= options_.waiting) return too_many();
   wait_for_turn(item);
   if (current_ == nullptr && !timer::armed()) home().timers().arm(*this, not_before_);
   return {};
@@ -68,6 +78,11 @@ bool session_core::give_up(session_item& item) noexcept {
       no_longer_waits(item);
       stop_behind(item);
       return false;
+    case session_item::place::held:
+      held_.find(item.order().key)->second.items.remove(item);
+      --held_back_;
+      stop_behind(item);
+      return false;
     case session_item::place::sent: item.wire->cancel(item); return true;
     case session_item::place::unary:
       if (item.attempt != nullptr) {
@@ -88,6 +103,11 @@ bool session_core::give_up(session_item& item) noexcept {
 void session_core::resume(std::uint64_t key) noexcept {
   if (stopped_keys_.contains(key)) {
     fail_stopped(waiting_, key);
+    if (const auto held = held_.find(key); held != held_.end()) {
+      held_back_ -= held->second.items.size();
+      fail_stopped(held->second.items, key);
+      held_back_ += held->second.items.size();
+    }
     if (const auto lane = unary_lanes_.find(key); lane != unary_lanes_.end()) fail_stopped(lane->second, key);
     stopped_keys_.erase(key);
   }
@@ -144,6 +164,7 @@ void session_core::fail_waiting(const status& why, bool also_patient, bool only_
 void session_core::connect() noexcept {
   timer::cancel();
   set(session_state::connecting);
+  if (lines_.size() >= most_lines) lines_.front()->cancel();
   current_ = std::make_unique<session_line>(shared_from_this()).release();  // deletes itself
   lines_.push_back(current_);
   current_->begin();
@@ -165,7 +186,6 @@ void session_core::line_open(session_line& line) noexcept {
   if (&line != current_) return;
   if (line.wire().peer_attached()) {
     set(session_state::open);
-    backoff_ = options_.first_backoff;
     not_before_ = time_point::min();
   }
   send_waiting();
@@ -182,8 +202,87 @@ void session_core::line_goes(session_line& line) noexcept {
     current_ = nullptr;
     set(closed_ ? session_state::closed : session_state::idle);
   }
-  put_first(std::exchange(returned_, {}));
-  if (current_ == nullptr && !closed_ && !waiting_.empty()) connect();
+  if (!closed_) {
+    for (const auto key : line.wire().keys_out()) ++held_[key].out;
+  }
+  auto first = std::exchange(returned_, {});
+  while (!waiting_.empty()) {
+    auto& item = waiting_.front();
+    no_longer_waits(item);
+    first.push_back(item);
+  }
+  item_list others;
+  while (!first.empty()) {
+    auto& item = first.pop_front();
+    if (!closed_ && holds(item)) {
+      hold(item);
+    } else {
+      others.push_back(item);
+    }
+  }
+  put_first(others);
+  if (current_ != nullptr || closed_) return;
+  last_error_ = unavailable("the server at " + channel_->address() + " goes away");
+  connect_again(line);
+}
+
+// Behind those of its key that are held back already.
+void session_core::hold(session_item& item) noexcept {
+  item.at = session_item::place::held;
+  held_.find(item.order().key)->second.items.push_back(item);
+  ++held_back_;
+}
+
+// A call of the key has come in: what may go now.
+item_list session_core::let_go(std::uint64_t key) noexcept {
+  const auto held = held_.find(key);
+  if (held == held_.end() || --held->second.out != 0) return {};
+  const auto items = held->second.items;
+  held_back_ -= items.size();
+  held_.erase(held);
+  return items;
+}
+
+void session_core::key_answered(std::uint64_t key) noexcept {
+  auto items = let_go(key);
+  if (items.empty()) return;
+  while (!items.empty()) {
+    auto& item = items.pop_front();
+    if (closed_) {
+      fail(item, cancelled(closed_text), /*may_have_run=*/false);
+    } else if (unary_) {
+      start_unary(item);
+    } else {
+      wait_for_turn(item);
+    }
+  }
+  if (current_ != nullptr) return send_waiting();
+  if (closed_ || waiting_.empty()) return;
+  if (home().read_clock() >= not_before_) {
+    connect();
+  } else if (!timer::armed()) {
+    home().timers().arm(*this, not_before_);
+  }
+}
+
+// At once behind a stream that was of use; otherwise once, and then as if the server could not be reached: it would go on for
+// ever, as fast as it can.
+void session_core::connect_again(session_line& before) noexcept {
+  if (before.wire().useful()) {
+    useless_lines_ = 0;
+    backoff_ = options_.first_backoff;
+  } else if (++useless_lines_ > 1) {
+    return back_off();
+  }
+  if (!waiting_.empty()) connect();
+}
+
+void session_core::back_off() noexcept {
+  set(session_state::backing_off);
+  not_before_ = saturating_add(home().read_clock(), backoff_);
+  backoff_ = std::min(2 * backoff_, options_.most_backoff);
+  fail_waiting(last_error_, /*also_patient=*/false, /*only_keyed=*/false);
+  if (!waiting_.empty()) home().timers().arm(*this, not_before_);
 }
 
 void session_core::put_first(item_list items) noexcept {
@@ -235,13 +334,29 @@ void session_core::line_ended(session_line& line, line_end end) noexcept {
     }
   }
   put_first(std::exchange(patient, {}));
-  if (!was_current) return;
+  for (const auto key : end.keys) {
+    auto items = let_go(key);
+    while (!items.empty()) {
+      auto& item = items.pop_front();
+      if (closed_ || options_.on_break == weft::on_break::fail) {
+        fail(item, closed_ ? cancelled(closed_text) : last_error_, /*may_have_run=*/false);
+      } else if (unary_) {
+        start_unary(item);
+      } else {
+        wait_for_turn(item);
+      }
+    }
+  }
   if (closed_) return;
+  if (!was_current) {
+    if (current_ != nullptr) return send_waiting();
+    if (!waiting_.empty() && !timer::armed()) home().timers().arm(*this, std::max(not_before_, home().read_clock()));
+    return;
+  }
   if (end.attached) {
     set(session_state::idle);
     if (options_.on_break == weft::on_break::fail) fail_waiting(last_error_, true, true);
-    if (!waiting_.empty()) connect();
-    return;
+    return connect_again(line);
   }
   set(session_state::backing_off);
   // Who waits for the server to be ready waits for nothing else.
@@ -275,6 +390,11 @@ void session_core::close() noexcept {
   for (auto& [key, lane] : unary_lanes_) {
     while (!lane.empty()) fail(lane.pop_front(), why, /*may_have_run=*/false);
   }
+  for (auto& [key, held] : held_) {
+    while (!held.items.empty()) fail(held.items.pop_front(), why, /*may_have_run=*/false);
+  }
+  held_.clear();
+  held_back_ = 0;
   if (lines_.empty()) return over_.release();
   for (auto* line : std::vector{lines_}) line->cancel();
 }

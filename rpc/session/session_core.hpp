@@ -19,8 +19,10 @@ namespace weft::detail {
 class session_line;
 
 /// The client's side of a session, on the polling worker: which stream there is, what waits for one, when to connect again,
-/// and unary calls for servers without sessions. Streams themselves are `session_line`s; two at most are alive, one of which
-/// only waits for its last answers.
+/// and unary calls for servers without sessions. Streams themselves are `session_line`s; of `most_lines` that are alive one is
+/// the current, the others only wait for their last answers.
+///
+/// Calls of a key that is out on an older line are held back until its answers have come: elsewhere they could overtake it.
 class session_core final : public session_outlet,
                            public std::enable_shared_from_this<session_core>,
                            outgoing_call,
@@ -53,16 +55,18 @@ class session_core final : public session_outlet,
   void window_opened(session_line& line) noexcept;
   void returned(session_item& item) noexcept;
   void line_goes(session_line& line) noexcept;
+  void key_answered(std::uint64_t key) noexcept;
   /// A call that was sent has not run.
   void gap_sent(std::uint64_t key) noexcept { stop_behind(key, 0); }
   /// The stream has ended. What was sent on it comes back as `unanswered`.
   struct line_end {
     status why;
     item_list unanswered;
-    bool attached;     ///< It had worked.
-    bool not_run;      ///< Nothing that was sent on it has run.
-    bool no_sessions;  ///< The server does not know the method.
-    bool broke_rule;   ///< The server said what it must not, and `why` tells what.
+    bool attached;                    ///< It had worked.
+    bool not_run;                     ///< Nothing that was sent on it has run.
+    bool no_sessions;                 ///< The server does not know the method.
+    bool broke_rule;                  ///< The server said what it must not, and `why` tells what.
+    std::vector<std::uint64_t> keys;  ///< Of the calls that were out, if it was going away.
   };
   void line_ended(session_line& line, line_end end) noexcept;
   /// Nothing refers to the line any more.
@@ -76,11 +80,24 @@ class session_core final : public session_outlet,
     std::shared_ptr<session_core> core;
   };
 
+  // A key whose calls are out on lines that go away, and what waits for that.
+  struct held_key {
+    std::size_t out = 0;
+    item_list items;
+  };
+
   void set(session_state s) noexcept { state_.store(s, std::memory_order_relaxed); }
   void connect() noexcept;
   void wait_for_turn(session_item& item) noexcept;
   void no_longer_waits(session_item& item) noexcept;
   void put_first(item_list items) noexcept;
+  bool holds(const session_item& item) const noexcept {
+    return !held_.empty() && item.order().key != 0 && held_.contains(item.order().key);
+  }
+  void hold(session_item& item) noexcept;
+  item_list let_go(std::uint64_t key) noexcept;
+  void connect_again(session_line& before) noexcept;
+  void back_off() noexcept;
   void send_waiting() noexcept;
   void stop_behind(std::uint64_t key, std::uint64_t serial) noexcept;
   void stop_behind(const session_item& item) noexcept {
@@ -102,12 +119,15 @@ class session_core final : public session_outlet,
   session_line* current_ = nullptr;
   std::vector<session_line*> lines_;  // with the current one
   item_list waiting_;
-  item_list returned_;       // while a stream says that it goes away
+  item_list returned_;  // while a stream says that it goes away
+  std::unordered_map<std::uint64_t, held_key> held_;
+  std::size_t held_back_ = 0;
   bool registered_ = false;  // at the queue, while something waits
   bool closed_ = false;
   bool unary_ = false;
   status last_error_;
   duration backoff_;
+  int useless_lines_ = 0;  // in a row that have answered nothing
   time_point not_before_ = time_point::min();
   // The keys without gaps that stand still, and the serial of the call that has not run: those that were started before it go
   // on, those behind it fail when it is their turn.

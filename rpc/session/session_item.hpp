@@ -95,7 +95,7 @@ class session_item : timer {
   void answered_unary(std::unique_ptr<exchange, exchange::destroy> by) noexcept;
   virtual call_extras* reply_extras() noexcept = 0;
 
-  enum class place : std::uint8_t { caller, waiting, sent, unary, back };
+  enum class place : std::uint8_t { caller, waiting, held, sent, unary, back };
   place at = place::caller;
   std::uint64_t serial = 0;          // without gaps: when it was started, among those of its outlet
   std::uint64_t id = 0;              // sent: on the stream

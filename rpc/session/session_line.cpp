@@ -1,6 +1,7 @@
 #include <weft/rpc/session/session_line.hpp>
 
 #include <utility>
+#include <vector>
 #include <weft/rpc/rpc_service.hpp>
 #include <weft/rpc/server_origin.hpp>
 
@@ -24,7 +25,7 @@ void session_line::begin() noexcept {
   void* tag = queue_.begin(started_);
   if (tag == nullptr) {
     over_ = true;
-    core_->line_ended(*this, {unavailable("the runtime has ended"), {}, false, true, false, false});
+    core_->line_ended(*this, {unavailable("the runtime has ended"), {}, false, true, false, false, {}});
     return end_if_gone();
   }
   set_up(context_, never, core_->to()->metadata(), nullptr);
@@ -106,12 +107,14 @@ void session_line::finished(bool) {
   const bool no_sessions = !attached && outcome_.error_code() == grpc::StatusCode::UNIMPLEMENTED;
   const bool not_run = !attached && (no_sessions || core_->to()->never_left(context_, outcome_) ||
                                      context_.GetServerTrailingMetadata().contains(not_run_key));
+  auto keys = wire_.peer_goes() ? wire_.keys_out() : std::vector<std::uint64_t>{};
   item_list unanswered;
   for (auto* item = wire_.take_sent(); item != nullptr;) {
     auto& i = *std::exchange(item, std::exchange(item->next, nullptr));
     unanswered.push_back(i);
   }
-  core_->line_ended(*this, {why, std::exchange(unanswered, {}), attached, not_run, no_sessions, broke_rule});
+  core_->line_ended(*this,
+                    {why, std::exchange(unanswered, {}), attached, not_run, no_sessions, broke_rule, std::move(keys)});
   wire_.stop_serving(weft::cancelled("the session is over"));
   finishing_ = false;  // only now: what has just ended must not end the line beneath its loop
   over_ = true;

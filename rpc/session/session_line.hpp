@@ -63,6 +63,7 @@ class session_line final : session_host, session_wire::stream, outgoing_call {
   void gap(std::uint64_t key) noexcept override { core_->gap_sent(key); }
   void returned(session_item& item) noexcept override { core_->returned(item); }
   void peer_goes_away() noexcept override;
+  void key_answered(std::uint64_t key) noexcept override { core_->key_answered(key); }
   void progressed() noexcept override;
   void cancel_for_shutdown() noexcept override;
 

@@ -262,6 +262,12 @@ session_item* session_wire::take_sent() noexcept {
   return first;
 }
 
+std::vector<std::uint64_t> session_wire::keys_out() {
+  std::vector<std::uint64_t> keys;
+  sent_.for_each_key([&keys](std::uint64_t key) { keys.push_back(key); });
+  return keys;
+}
+
 // The other side's calls.
 
 void session_wire::stop_serving(const status& why) noexcept {
@@ -399,18 +405,23 @@ status session_wire::got_reply(const reply_frame& r) {
   sent_call sent;
   if (auto s = sent_.answered(r.id, sent); !s.ok()) return s;
   window_freed_ = true;
+  useful_ = true;
   if (r.not_run && sent.gapless) host_.gap(sent.key);
-  if (sent.item == nullptr) return {};
+  if (sent.item != nullptr) answer(*sent.item, r);
+  if (peer_goes_ && sent.key != 0) host_.key_answered(sent.key);
+  return {};
+}
+
+void session_wire::answer(session_item& item, const reply_frame& r) {
   const auto metadata_bytes =
       (r.headers.any ? size_of_entries(r.headers) : 0) + (r.trailers.any ? size_of_entries(r.trailers) : 0);
   if (metadata_bytes > limits_.metadata_bytes) {
-    sent.item->failed(resource_exhausted("the reply's metadata are larger than the " + number(limits_.metadata_bytes) +
-                                         " bytes that are taken"),
-                      /*may_have_run=*/!r.not_run);
+    item.failed(resource_exhausted("the reply's metadata are larger than the " + number(limits_.metadata_bytes) +
+                                   " bytes that are taken"),
+                /*may_have_run=*/!r.not_run);
   } else {
-    sent.item->answered(r);
+    item.answered(r);
   }
-  return {};
 }
 
 status session_wire::got_cancel(std::uint64_t id) {
@@ -426,7 +437,7 @@ status session_wire::got_ping(std::uint64_t n) {
 }
 
 status session_wire::got_go_away(std::uint64_t last_id) {
-  peer_goes_ = true;
+  if (std::exchange(peer_goes_, true)) return invalid_argument("session: goaway came twice");
   for (const auto& call : sent_.take_beyond(last_id)) {
     if (call.item != nullptr) {
       host_.returned(*call.item);

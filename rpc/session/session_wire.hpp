@@ -72,6 +72,8 @@ class session_host {
   virtual void returned(session_item& item) noexcept = 0;
   /// The other side begins nothing new.
   virtual void peer_goes_away() noexcept = 0;
+  /// After that: a call of the key was answered.
+  virtual void key_answered(std::uint64_t key) noexcept = 0;
   /// A reading or writing operation has ended, or a call that was served: the stream may be able to end now.
   virtual void progressed() noexcept = 0;
 
@@ -130,6 +132,10 @@ class session_wire : batch_parts {
   std::size_t sent() const noexcept { return sent_.size(); }
   /// All that were sent and are not answered, in the order of their ids; they are the host's again.
   session_item* take_sent() noexcept;
+  /// The keys of the calls that are out, those too for which nobody waits any more; one for each call.
+  std::vector<std::uint64_t> keys_out();
+  /// An answer has come.
+  bool useful() const noexcept { return useful_; }
 
   // The other side's calls.
 
@@ -154,6 +160,7 @@ class session_wire : batch_parts {
   /// Something of it is out: a tag, a turn, a call that is served.
   bool busy() const noexcept { return reading_ || writing_ || flush_.queued || lives_ != 0; }
   bool peer_attached() const noexcept { return rules_.attached(); }
+  bool peer_goes() const noexcept { return peer_goes_; }
 
  private:
   friend session_served_call;
@@ -219,6 +226,7 @@ class session_wire : batch_parts {
   void say_error(std::uint64_t id, std::size_t request, const status& why, bool not_run, const metadata* headers,
                  const metadata* trailers);
   void answered(session_served_call& c, bool gap) noexcept;
+  void answer(session_item& item, const reply_frame& r);
   void lane_moves_on(session_served_call& ended, bool gap) noexcept;
   // Sets the number of the method, and its path when it is named now.
   status name(const method_info& method, call_frame& c);
@@ -250,6 +258,7 @@ class session_wire : batch_parts {
   // This side's calls.
   std::uint64_t peer_batch_bytes_ = default_batch_bytes;
   bool peer_goes_ = false;
+  bool useful_ = false;
   sent_calls sent_;
   bool window_freed_ = false;
   std::unordered_map<const method_info*, numbered_method> numbers_;

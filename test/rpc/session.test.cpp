@@ -440,13 +440,56 @@ TEST_SUITE("session") {
     e->until_held(1);
     std::thread stopping{[&] { e->server.stop(10s); }};
     while (e->session->state() != weft::session_state::idle) std::this_thread::yield();
-    CHECK(e->say_over(e->session->ordered(1), say("late")).code() == code::unavailable);
+    CHECK(e->say_over(e->session->ordered(2), say("late")).code() == code::unavailable);
     e->let_go();
     waiting.join();
     stopping.join();
     REQUIRE(held);
     CHECK_MESSAGE(held->ok(), held->status());
     CHECK(e->heard() == std::vector<std::string>{"before", "hold"});
+  }
+
+  TEST_CASE(
+      "calls of a key that is out on a stream which goes away wait for it, others go to the next server at once") {
+    auto e = std::make_unique<ends>();
+    std::optional<weft::result<EchoReply>> held;
+    std::thread waiting{[&] { held = e->say_over(e->session->ordered(1), say("hold"), weft::within{20s}); }};
+    e->until_held(1);
+    std::thread stopping{[&] { e->server.stop(20s); }};
+    while (e->session->state() != weft::session_state::idle) std::this_thread::yield();
+    weft::rpc_runtime next_runtime{{.runtime = {.workers = 1, .log = [](std::string_view) {}}}};
+    listener next{next_runtime};
+    weft::server_options o;
+    o.addresses = {e->server.address()};
+    weft::server successor{next_runtime, std::move(o)};
+    successor.add(next);
+    const auto begun = successor.start();
+    REQUIRE_MESSAGE(begun.ok(), begun);
+    const auto heard = [&] {
+      return *weft::sync_wait(next_runtime, weft::as_task(next.call([&] { return next.heard; })));
+    };
+    const auto behind = e->run(weft::with_scope(
+        [](ends* e, weft::scope& s) -> weft::task<weft::result<EchoReply>> {
+          const weft::call_options patient = weft::call_options{weft::within{20s}}.wait_for_ready();
+          auto behind = s.start(Echo::client{e->session->ordered(1)}.Say(say("behind"), patient));
+          const Echo::client others{e->session->ordered(2)};
+          for (int i = 0; i < 50; ++i) {
+            const auto reply = co_await others.Say(say("other"), patient);
+            if (!reply.ok()) co_return reply.status();
+          }
+          std::ignore = e->serving.control().try_post([e] { e->there.let_go.set(); });
+          co_return co_await std::move(behind);
+        },
+        e.get()));
+    waiting.join();
+    stopping.join();
+    CHECK_MESSAGE(held->ok(), held->status());
+    CHECK_MESSAGE(behind.ok(), behind.status());
+    CHECK(heard().size() == 51);
+    CHECK(heard().back() == "behind");
+    e.reset();
+    successor.stop();
+    next.stop_and_wait();
   }
 
   TEST_CASE("a stream that breaks fails what was sent, once each, and the next calls go over a new one") {

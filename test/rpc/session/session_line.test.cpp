@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <chrono>
 #include <span>
 #include <string>
@@ -41,6 +42,7 @@ class one_batch final : public weft::rpc_service {
   weft::task<weft::status> attach(weft::reader<raw_message>& requests, weft::writer<raw_message>& replies) {
     auto writing = replies.write(batch_);  // named, for g++ 12
     const auto written = co_await std::move(writing);
+    ++streams;
     auto more = co_await requests.read();
     while (more) more = co_await requests.read();
     if (!farewell_.bytes.empty()) {
@@ -49,6 +51,8 @@ class one_batch final : public weft::rpc_service {
     }
     co_return written;
   }
+  std::atomic<int> streams{0};
+
   std::span<const weft::served_method> methods() const noexcept override {
     static constexpr weft::method_info info{"/weft.session.v1.Session/Attach", false, weft::method_kind::bidi_stream};
     static constexpr weft::served_method table[] = {
@@ -121,6 +125,34 @@ TEST_SUITE("session_line") {
     // A call that finds no server which stays waits for its limit.
     const auto s = status_of_a_call_to(leaving.SerializeAsString(), late.SerializeAsString());
     CHECK_MESSAGE((s.code() == code::unavailable || s.code() == code::deadline_exceeded), s);
+  }
+
+  TEST_CASE(
+      "a server that goes away as soon as it is reached is not reached again and again, and counts as out of reach") {
+    weft::rpc_runtime serving{{.runtime = {.workers = 1, .log = [](std::string_view) {}}}};
+    auto leaving = attach(1);
+    leaving.mutable_go_away();
+    one_batch there{serving, leaving.SerializeAsString()};
+    weft::server_options o;
+    o.sessions = false;
+    weft::server server{serving, std::move(o)};
+    server.add(there);
+    REQUIRE(server.start().ok());
+    weft::rpc_runtime rt{{.runtime = {.workers = 1, .log = [](std::string_view) {}}}};
+    {
+      weft::peer peer{rt, server.address()};
+      auto session = peer.session();
+      const Echo::client to{session.ordered(1)};
+      const auto call = [&](weft::call_options options) {
+        return weft::sync_wait(rt, weft::as_task(to.Say(say("x"), std::move(options)))).code();
+      };
+      CHECK(call(weft::call_options{weft::within{1s}}.wait_for_ready()) == code::deadline_exceeded);
+      CHECK(there.streams >= 2);
+      CHECK(there.streams < 10);
+      CHECK(call(weft::within{5s}) == code::unavailable);
+    }
+    server.stop();
+    there.stop_and_wait(weft::stop_mode::abort);
   }
 
   TEST_CASE(

@@ -14,10 +14,10 @@
 #include <weft/runtime/service.hpp>
 #include <weft/runtime/sync_wait.hpp>
 
-// How cost grows with the number of players, and of services. Each player is a coroutine that takes messages from its queue and
-// calls a service for each; 64 messages are out at any time, to players in an order that no cache foresees. So the work is the
-// same at every size, and what grows is what is touched. One worker; in Go goroutines and channels, on one thread and as it
-// comes.
+// How cost grows with the number of players, and of services. Each player is a coroutine that takes messages from its
+// queue and calls a service for each; 64 messages are out at any time, to players in an order that no cache foresees.
+// So the work is the same at every size, and what grows is what is touched. One worker; in Go goroutines and channels,
+// on one thread and as it comes.
 
 namespace weft::bench {
 namespace {

@@ -27,9 +27,9 @@
 
 #include "table.pb.h"
 
-// R28: a room sends events to all its players over TCP, one of whom may have stopped reading. What does an event cost for each
-// receiver, when do the others have it, counted from when it was due, and how long is the room busy with it? The receivers have
-// a core, the room has the other one.
+// R28: a room sends events to all its players over TCP, one of whom may have stopped reading. What does an event cost
+// for each receiver, when do the others have it, counted from when it was due, and how long is the room busy with it?
+// The receivers have a core, the room has the other one.
 
 namespace weft::bench {
 namespace {

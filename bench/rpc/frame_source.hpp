@@ -22,8 +22,9 @@ struct frame_message {
 /// `bytes` as a message. Throws std::runtime_error when their number is another.
 frame_message frame_message_from(const std::string& bytes);
 
-/// One thread sends frames when they are due, whatever became of those before them, and looks for replies whenever none is
-/// due. A latency counts from the time at which its frame was due: who answers late answers all that was due meanwhile late.
+/// One thread sends frames when they are due, whatever became of those before them, and looks for replies whenever none
+/// is due. A latency counts from the time at which its frame was due: who answers late answers all that was due
+/// meanwhile late.
 class frame_source {
  public:
   using clock = std::chrono::steady_clock;

@@ -15,8 +15,9 @@
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/sync_wait.hpp>
 
-// R9: a routine pool: how many calls at a time are best? 512 callers want a handler of 1 ms elsewhere, through `limit(n)`; in
-// Go through n goroutines that take calls from a channel, as a routine pool does; the server is the same for all. A caller's latency counts from when it asks.
+// R9: a routine pool: how many calls at a time are best? 512 callers want a handler of 1 ms elsewhere, through
+// `limit(n)`; in Go through n goroutines that take calls from a channel, as a routine pool does; the server is the same
+// for all. A caller's latency counts from when it asks.
 
 namespace weft::bench {
 namespace {

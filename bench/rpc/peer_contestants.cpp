@@ -39,7 +39,8 @@ using grpc::internal::RpcMethod;
 
 constexpr const char* method_name = "/bench.v1.Echo/Say";
 
-// What grpc_cpp_plugin generates as Echo::CallbackService and Echo::Service. (Its classes would have the names of weft's.)
+// What grpc_cpp_plugin generates as Echo::CallbackService and Echo::Service. (Its classes would have the names of
+// weft's.)
 
 class callback_service final : public grpc::Service {
  public:

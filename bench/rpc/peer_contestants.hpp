@@ -23,9 +23,10 @@ extern const contestant go_streams;
 /// One stream; a writer sends what waits in one message.
 extern const contestant go_batched_stream;
 
-/// No gRPC, and nothing of what a call has: numbered frames over one TCP connection. Both sides read whatever has come and
-/// write all their answers at once, so a read and a write carry as many calls as wait: what batching alone is worth, not the
-/// least that a call can cost. It sleeps between two reads, so whoever spins is faster with few calls out.
+/// No gRPC, and nothing of what a call has: numbered frames over one TCP connection. Both sides read whatever has come
+/// and write all their answers at once, so a read and a write carry as many calls as wait: what batching alone is
+/// worth, not the least that a call can cost. It sleeps between two reads, so whoever spins is faster with few calls
+/// out.
 extern const contestant tcp_echo;
 
 }  // namespace weft::bench

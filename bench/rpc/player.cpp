@@ -18,11 +18,11 @@
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/service.hpp>
 
-// R1, R5: what does a player feel? Cards beside a chat server that takes its time, both by RPC, through a gate that handles a
-// player's messages in one of three ways: one queue (which is what blocking calls are), a task for each message (a goroutine
-// for each call), lanes. Cards come in twos, as a hand of two commands does, and the second is overtaken when its effect comes
-// first. The services are the same for all, only the gate
-// differs. The source of frames has a core, gate and services share the other one.
+// R1, R5: what does a player feel? Cards beside a chat server that takes its time, both by RPC, through a gate that
+// handles a player's messages in one of three ways: one queue (which is what blocking calls are), a task for each
+// message (a goroutine for each call), lanes. Cards come in twos, as a hand of two commands does, and the second is
+// overtaken when its effect comes first. The services are the same for all, only the gate differs. The source of frames
+// has a core, gate and services share the other one.
 
 namespace weft::bench {
 namespace {

@@ -36,9 +36,9 @@
 
 #include "table.pb.h"
 
-// R13: what is retry machinery for? What it costs while all is well: closed loops of 64 calls, the client on core 0, the server
-// on core 1. What it saves: calls at a fixed rate to a server that is killed, or stopped in order, and started again, several
-// times; what ran is counted in a file that outlives the servers.
+// R13: what is retry machinery for? What it costs while all is well: closed loops of 64 calls, the client on core 0,
+// the server on core 1. What it saves: calls at a fixed rate to a server that is killed, or stopped in order, and
+// started again, several times; what ran is counted in a file that outlives the servers.
 
 namespace weft::bench {
 namespace {
@@ -59,8 +59,8 @@ constexpr auto down = 50ms;
 // All who call again do so alike: five attempts, and a connection again after 0.1 to 2 s.
 retry_policy policy() { return {.attempts = 5, .first_backoff = 100ms, .most_backoff = 1s}; }
 constexpr const char* grpc_policy =
-    R"({"methodConfig":[{"name":[{"service":"bench.v1.Table"},{"service":"bench.v1.Echo"}],"retryPolicy":{"maxAttempts":5,)"
-    R"("initialBackoff":"0.1s","maxBackoff":"1s","backoffMultiplier":2,)"
+    R"({"methodConfig":[{"name":[{"service":"bench.v1.Table"},{"service":"bench.v1.Echo"}],"retryPolicy":{)"
+    R"("maxAttempts":5,"initialBackoff":"0.1s","maxBackoff":"1s","backoffMultiplier":2,)"
     R"("retryableStatusCodes":["UNAVAILABLE"]}}]})";
 
 // grpc-go before 1.40 has policies only where this is set.

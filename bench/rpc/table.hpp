@@ -50,7 +50,8 @@ void serve_table(parent_link& parent, const table_setup& setup);
 /// What the table at this address counted, whoever serves it. Throws when it does not say.
 ::bench::v1::Counts counts_of_table(const std::string& address);
 
-/// serve_table with `microseconds of play`, `microseconds of say` and whether at random from `parent.with`: "2000 50000 1".
+/// serve_table with `microseconds of play`, `microseconds of say` and whether at random from `parent.with`: "2000 50000
+/// 1".
 void serve_table_as_told(parent_link& parent);
 
 }  // namespace weft::bench

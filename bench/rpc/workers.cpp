@@ -12,8 +12,8 @@
 #include <weft/runtime/sleep.hpp>
 #include <weft/runtime/sync_wait.hpp>
 
-// R14: what caps the handlers that are in progress? 64 calls are out, to handlers of 5 ms, over gRPC as in Go; and between two
-// services of one process.
+// R14: what caps the handlers that are in progress? 64 calls are out, to handlers of 5 ms, over gRPC as in Go; and
+// between two services of one process.
 
 namespace weft::bench {
 namespace {

@@ -6,8 +6,8 @@
 
 namespace weft::bench {
 
-/// What a run must show of a peer before it says anything of weft: on a machine that is busy, or that lets one side starve, the
-/// peer itself stays below it, and then the run is void, whoever came out well.
+/// What a run must show of a peer before it says anything of weft: on a machine that is busy, or that lets one side
+/// starve, the peer itself stays below it, and then the run is void, whoever came out well.
 struct yardstick {
   std::string_view row;     ///< The peer that is measured ...
   std::string_view of;      ///< ... in this one's calls per second,

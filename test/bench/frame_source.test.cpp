@@ -76,6 +76,17 @@ TEST_SUITE("frame source") {
     CHECK(got.due_per_second == doctest::Approx(1'000));
   }
 
+  TEST_CASE("a frame that is sent late, since the source itself was held up, is late from when it was due") {
+    const auto held_up = [](std::uint64_t n) {
+      const auto until = frame_source::clock::now() + (n == 20 ? 30ms : 0ms);
+      while (frame_source::clock::now() < until) {
+      }
+      return frame_source::burst{.player = n};
+    };
+    const auto got = run(1, {.per_second = 1'000, .seconds = 0.1, .warm_up = 0ms, .next = held_up});
+    CHECK(got.latency[0].percentile(100) >= 28ms);
+  }
+
   TEST_CASE("frames of a burst are due together and count by their kind") {
     const auto burst_of_two = [](std::uint64_t n) {
       return frame_source::burst{.kind = n % 2 == 0 ? 1U : 0U, .frames = 2};

@@ -97,7 +97,7 @@ class server::state::incoming_stream final : operation,
     if (served_.call) served_.call->give_up(why);
   }
   void passed(const status& outcome) noexcept override {
-    if (!headers_sent_) {
+    if (!std::exchange(headers_sent_, true)) {  // the handler may still be running, and have some
       if (const auto headers = passage_->take_headers(); headers.ok()) say_first(context_, *headers, compression::none);
     }
     if (!ran_) say_not_run(context_);

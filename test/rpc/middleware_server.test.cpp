@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 #include <weft/runtime/log.hpp>
+#include <weft/runtime/this_call.hpp>
 #include <weft/runtime/visit.hpp>
 #include <weft/runtime/with_timeout.hpp>
 
@@ -26,6 +27,22 @@ using weft::incoming;
 using weft::rest_of_call;
 using weft::status;
 using weft::task;
+
+namespace {
+
+// Its Talk has headers to say, and ends when it is let, whoever is gone.
+struct slow_to_end final : Echo::service {
+  using service::service;
+  task<status> Talk(weft::reader<EchoRequest>&, weft::writer<EchoReply>&) override {
+    const auto call = co_await weft::this_call();
+    call.headers().add("x-header", "late");
+    while (!let_go.load()) co_await weft::yield{};
+    co_return status{};
+  }
+  std::atomic<bool> let_go{false};
+};
+
+}  // namespace
 
 TEST_SUITE("server middleware") {
   TEST_CASE("layers stand around the call, the outermost first, and see its outcome") {
@@ -180,6 +197,24 @@ TEST_SUITE("server middleware") {
       CHECK(f.service.begun == 0);
     }
     CHECK(before.outcome.code() == code::cancelled);
+  }
+
+  TEST_CASE("a handler that ends after its stream has, which had headers to say, says nothing more") {
+    journal j;
+    weft::rpc_runtime rt;
+    slow_to_end service{rt};
+    weft::server server{rt, serving({with(&watched<incoming>, &j)})};
+    server.add(service);
+    REQUIRE(server.start().ok());
+    weft::rpc_runtime client;
+    weft::peer peer{client, server.address()};
+    CHECK(weft::sync_wait(client, talk(Echo::client{peer}, {"hi"}, nullptr, 50ms)).code() == code::deadline_exceeded);
+    until(j.ended, 1);
+    weft::visit(rt.worker_at(0), [] {});  // the stream's end is on its way
+    service.let_go = true;
+    service.stop_and_wait(weft::stop_mode::drain);
+    server.stop();
+    CHECK_FALSE(j.outcome.ok());
   }
 
   TEST_CASE("at the deadline one that waits is stopped, and the call ends with DEADLINE_EXCEEDED") {

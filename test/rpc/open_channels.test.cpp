@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <weft/rpc/detail/channel.hpp>
 #include <weft/rpc/detail/open_channels.hpp>
 #include <weft/rpc/peer.hpp>
@@ -23,15 +24,16 @@ namespace {
 // A server of which every byte is in our hands, with one client.
 class raw_server {
  public:
-  raw_server() : listens_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
+  enum class listens { at_once, later };
+  explicit raw_server(listens when = listens::at_once) : listens_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
     sockaddr_in at{};
     at.sin_family = AF_INET;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof at;
     REQUIRE(::bind(listens_, reinterpret_cast<const sockaddr*>(&at), size) == 0);
-    REQUIRE(::listen(listens_, 1) == 0);
     REQUIRE(::getsockname(listens_, reinterpret_cast<sockaddr*>(&at), &size) == 0);
     address_ = "127.0.0.1:" + std::to_string(ntohs(at.sin_port));
+    if (when == listens::at_once) listen();
   }
   ~raw_server() {
     ::close(listens_);
@@ -41,6 +43,7 @@ class raw_server {
   raw_server& operator=(const raw_server&) = delete;
 
   const std::string& address() const noexcept { return address_; }
+  void listen() const { REQUIRE(::listen(listens_, 1) == 0); }
 
   /// Until the client is connected and says so in HTTP/2; `turn` lets it do what it has to.
   template <class Turn>
@@ -89,6 +92,20 @@ TEST_SUITE("open_channels") {
     weft::rpc_runtime rt;
     auto peer = std::make_unique<weft::peer>(rt, server.address());
     begin_to_connect(*peer);
+    server.await_client([] {});
+    peer.reset();
+    server.send_settings();
+    CHECK(server.client_goes());
+  }
+
+  TEST_CASE("a peer that ends while it connects again, after it could not, leaves no connection behind") {
+    raw_server server{raw_server::listens::later};
+    weft::rpc_runtime rt;
+    auto peer = std::make_unique<weft::peer>(rt, server.address(),
+                                             weft::peer_options{.first_backoff = 10ms, .most_backoff = 10ms});
+    begin_to_connect(*peer);
+    while (peer->connectivity() != weft::connectivity::failing) std::this_thread::yield();
+    server.listen();
     server.await_client([] {});
     peer.reset();
     server.send_settings();

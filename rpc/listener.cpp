@@ -23,6 +23,7 @@ namespace {
 
 constexpr int waiting_connections = 1'024;  // at the kernel, of each socket
 constexpr int out_of_descriptors_pause_ms = 100;
+constexpr int connections_a_turn = 64;  // of one socket, until the others have theirs, and a stop
 
 status cannot_listen(const std::string& address, const std::string& why) {
   return unavailable("cannot listen on '" + address + "': " + why);
@@ -47,7 +48,7 @@ void set_option(int socket, int level, int name, int value) { setsockopt(socket,
 
 // One that a process left behind when it was killed.
 bool is_stale(const sockaddr_un& name, socklen_t size) {
-  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);  // nor wait for one that is busy
   const bool refused = connect(probe, reinterpret_cast<const sockaddr*>(&name), size) != 0 && errno == ECONNREFUSED;
   close(probe);
   return refused;
@@ -61,6 +62,8 @@ listener::listener(std::function<void(int)> accepted, std::function<void(const s
 listener::~listener() { stop(); }
 
 result<int> listener::bind(const std::string& address) {
+  if (wake_ < 0) wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);  // `start` cannot fail
+  if (wake_ < 0) return cannot_listen(address, std::strerror(errno));
   for (const auto& [prefix, abstract] : {std::pair{"unix:", false}, std::pair{"unix-abstract:", true}}) {
     if (!address.starts_with(prefix)) continue;
     if (auto s = bind_unix(address, address.substr(std::strlen(prefix)), abstract); !s.ok()) return s;
@@ -128,7 +131,6 @@ result<int> listener::bind_network(const std::string& address, std::string host,
 }
 
 void listener::start(const thread_hook& hook) {
-  wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   // Signals are for the program's threads.
   sigset_t all, before;
   sigfillset(&all);
@@ -142,10 +144,10 @@ void listener::stop() noexcept {
     const std::uint64_t one = 1;
     static_cast<void>(!write(wake_, &one, sizeof one));
     thread_.join();
-    close(wake_);
   }
+  if (wake_ >= 0) close(std::exchange(wake_, -1));
+  for (const auto& path : paths_) unlink(path.c_str());  // while nobody else can have it
   for (const int socket : sockets_) close(socket);
-  for (const auto& path : paths_) unlink(path.c_str());
   sockets_.clear();
   paths_.clear();
 }
@@ -173,7 +175,7 @@ void listener::run() {
 
 // False when there are no file descriptors left.
 bool listener::accept_from(int socket) {
-  for (;;) {
+  for (int i = 0; i < connections_a_turn; ++i) {
     const int fd = accept4(socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);  // no effect on Unix sockets
@@ -184,6 +186,7 @@ bool listener::accept_from(int socket) {
       return true;
     }  // otherwise that one connection has failed: the next
   }
+  return true;
 }
 
 }  // namespace weft

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -38,6 +39,34 @@ struct counting_listener {
     for (int seen = accepted; seen < connections; seen = accepted) accepted.wait(seen);
   }
 };
+
+// This process has no file descriptor left, but for `more`.
+class exhausted {
+ public:
+  explicit exhausted(int more = 0) {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const int next = dup(0);
+    close(next);
+    const rlimit few{static_cast<rlim_t>(next + more), before_.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &few);
+  }
+  ~exhausted() { setrlimit(RLIMIT_NOFILE, &before_); }
+  exhausted(const exhausted&) = delete;
+  exhausted& operator=(const exhausted&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+int unix_socket(const std::string& path, sockaddr_un& name) {
+  name.sun_family = AF_UNIX;
+  path.copy(name.sun_path, sizeof name.sun_path - 1);
+  return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+}
+
+std::string temporary_path() {
+  return (std::filesystem::temp_directory_path() / ("weft-listener-" + std::to_string(getpid()))).string();
+}
 
 sockaddr_in loopback(int port) {
   sockaddr_in name{};
@@ -108,6 +137,58 @@ TEST_SUITE("listener") {
           weft::unavailable("cannot listen on 'unix:" + path + "': Address already in use"));
     first.listener.stop();
     CHECK_FALSE(std::filesystem::exists(path));
+  }
+
+  TEST_CASE("a Unix socket in use whose server is too busy to answer is not waited for") {
+    const auto path = temporary_path();
+    sockaddr_un name{};
+    const int busy = unix_socket(path, name);
+    REQUIRE(bind(busy, reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0);
+    REQUIRE(listen(busy, 0) == 0);
+    const int waits = unix_socket(path, name);
+    REQUIRE(connect(waits, reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0);  // no further one may
+    counting_listener l;
+    CHECK(l.listener.bind("unix:" + path).status() ==
+          weft::unavailable("cannot listen on 'unix:" + path + "': Address already in use"));
+    for (const int fd : {waits, busy}) close(fd);
+    std::filesystem::remove(path);
+  }
+
+  TEST_CASE("connections that keep coming do not keep it from stopping") {
+    constexpr int most = 20'000;
+    const auto address = "weft-flood-" + std::to_string(getpid());
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    address.copy(name.sun_path + 1, sizeof name.sun_path - 2);
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.size() + 1);
+    std::atomic<int> accepted{0};
+    const auto connect_one = [&] {
+      const int s = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+      CHECK(connect(s, reinterpret_cast<const sockaddr*>(&name), size) == 0);
+      close(s);
+    };
+    weft::listener l{[&](int fd) {
+                       close(fd);
+                       if (++accepted < most) connect_one();  // so the next one is there already
+                     },
+                     [](const std::string&) {}};
+    REQUIRE(l.bind("unix-abstract:" + address).ok());
+    connect_one();
+    l.start();
+    while (accepted < 100) std::this_thread::yield();
+    l.stop();
+    CHECK(accepted < most);
+  }
+
+  TEST_CASE("one that starts when no file descriptors are left can be stopped") {
+    counting_listener l;
+    REQUIRE(l.listener.bind("127.0.0.1:0").ok());
+    {
+      const exhausted none_left;
+      l.listener.start();
+    }
+    l.listener.stop();
+    CHECK(l.accepted == 0);
   }
 
   TEST_CASE("a server is called over Unix sockets") {

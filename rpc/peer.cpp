@@ -44,18 +44,26 @@ bool has_port(const std::string& address) {
   return error == std::errc{} && last == end && port > 0 && port <= 65'535;
 }
 
-}  // namespace
-
-bool is_local_address(const std::string& address) {
-  for (const char* prefix : {"localhost:", "[::1]", "unix:", "unix-abstract:", "ipv6:[::1]"}) {
-    if (address.starts_with(prefix)) return true;
-  }
+bool is_loopback(std::string host) {
+  if (host.starts_with("localhost:") || host.starts_with("[::1]")) return true;
   // 127.0.0.0/8 by number: a name may begin with "127." too.
-  auto host = address.substr(address.starts_with("ipv4:") ? 5 : 0);
   host.resize(std::min(host.find(':'), host.size()));
   in_addr number{};
   constexpr unsigned loopback = 127;
   return inet_pton(AF_INET, host.c_str(), &number) == 1 && ntohl(number.s_addr) >> 24U == loopback;
+}
+
+}  // namespace
+
+bool is_local_address(const std::string& address) {
+  if (address.starts_with("unix:") || address.starts_with("unix-abstract:")) return true;
+  // "ipv4:" and "ipv6:" may stand before several.
+  auto rest = address.substr(address.starts_with("ipv4:") || address.starts_with("ipv6:") ? 5 : 0);
+  for (auto comma = rest.find(','); comma != std::string::npos; comma = rest.find(',')) {
+    if (!is_loopback(rest.substr(0, comma))) return false;
+    rest.erase(0, comma + 1);
+  }
+  return is_loopback(rest);
 }
 
 peer::peer(rpc_runtime& rt, const std::string& address, const peer_options& options)

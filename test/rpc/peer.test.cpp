@@ -170,11 +170,13 @@ TEST_SUITE("peer") {
   }
 
   TEST_CASE("addresses whose traffic would leave the machine in plain text are told from local ones") {
-    for (const char* local : {"127.0.0.1:80", "localhost:80", "[::1]:80", "unix:/run/a.sock", "unix-abstract:a"}) {
+    for (const char* local : {"127.0.0.1:80", "localhost:80", "[::1]:80", "unix:/run/a.sock", "unix-abstract:a",
+                              "ipv4:127.0.0.1:80,127.0.0.2:81", "ipv6:[::1]:80,[::1]:81", "unix:/run/a,10.0.0.1:80"}) {
       CAPTURE(local);
       CHECK(weft::is_local_address(local));
     }
-    for (const char* remote : {"10.0.0.1:80", "example.org:80", "0.0.0.0:80", "[::]:80", "dns:///localhost:80", ""}) {
+    for (const char* remote : {"10.0.0.1:80", "example.org:80", "0.0.0.0:80", "[::]:80", "dns:///localhost:80", "",
+                               "ipv4:127.0.0.1:80,10.0.0.1:80", "ipv6:[::1]:80,[2001:db8::1]:80"}) {
       CAPTURE(remote);
       CHECK_FALSE(weft::is_local_address(remote));
     }

@@ -156,6 +156,7 @@ class retried_exchange final : public exchange, exchange::owner, timer, work, pu
     }
   }
   status outcome() const override { return refusal_.ok() ? attempt_->outcome() : refusal_; }
+  bool surely_not_run() const override { return !may_have_run_; }
   status take(google::protobuf::MessageLite& reply) override {
     return refusal_.ok() ? attempt_->take(reply) : refusal_;
   }
@@ -172,6 +173,7 @@ class retried_exchange final : public exchange, exchange::owner, timer, work, pu
 
   void arrived() noexcept override {
     const auto outcome = attempt_->outcome();
+    if (outcome.ok() || !attempt_->surely_not_run()) may_have_run_ = true;
     if (outcome.ok()) channel_->throttle().succeeded();
     if (outcome.ok() || !may_retry(outcome)) return owner_->arrived();
     const auto wait = policy_.backoff_before(attempts_ + 1, random_part());
@@ -214,6 +216,7 @@ class retried_exchange final : public exchange, exchange::owner, timer, work, pu
   int attempts_ = 0;
   bool waits_ = false;
   bool cancelled_ = false;
+  bool may_have_run_ = false;  // in one of the attempts
   std::unique_ptr<unary_exchange, exchange::destroy> attempt_;
 };
 

@@ -210,6 +210,22 @@ TEST_SUITE("retry") {
     CHECK(f.executions() == 1);
   }
 
+  TEST_CASE(
+      "a call of which no attempt reached the server says that it surely did not run, one that may have run does not") {
+    weft::rpc_runtime rt;
+    weft::peer nowhere{rt, free_address(), retrying(3)};
+    bool may_have_run = true;
+    const auto watched = [&] { return weft::call_options{}.may_have_run_into(may_have_run); };
+    CHECK(weft::sync_wait(rt, weft::as_task(Counter::client{nowhere}.Add(AddRequest{}, watched()))).code() ==
+          code::unavailable);
+    CHECK_FALSE(may_have_run);
+    failing_server f{retrying(3)};
+    f.fail(3);
+    CHECK(weft::sync_wait(f.client, weft::as_task(Counter::client{*f.peer}.Add(AddRequest{}, watched()))).code() ==
+          code::unavailable);
+    CHECK(may_have_run);
+  }
+
   TEST_CASE("while most calls fail nothing is made again") {
     failing_server f{retrying(3)};
     f.fail(1'000);

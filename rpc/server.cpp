@@ -70,6 +70,10 @@ status server::state::check_options() const {
       return invalid_argument("'" + address + "': plain text is for loopback and Unix sockets only");
     }
   }
+  if (options.armed < 1) {
+    return invalid_argument("server_options::armed: it needs a request that waits, not " +
+                            std::to_string(options.armed));
+  }
   if (!std::ranges::all_of(options.middleware, [](const auto& m) { return static_cast<bool>(m); })) {
     return invalid_argument("server_options::middleware: one is null");
   }

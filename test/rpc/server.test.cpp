@@ -72,6 +72,12 @@ TEST_SUITE("server") {
     service.stop_and_wait();
   }
 
+  TEST_CASE("a server that would wait for no request does not start") {
+    weft::rpc_runtime rt;
+    weft::server server{rt, {.armed = 0}};
+    CHECK(server.start() == weft::invalid_argument("server_options::armed: it needs a request that waits, not 0"));
+  }
+
   TEST_CASE("a service may go once the server that offered it has stopped") {
     weft::rpc_runtime rt;
     auto service = std::make_unique<test::echo_service>(rt);

@@ -16,14 +16,15 @@ namespace weft::detail {
 /// the other side's first SETTINGS: when these come, `Subchannel::OnConnectingFinishedLocked` drops the transport without
 /// destroying it, and its socket and three threads stay until the process ends. So a channel that goes while it connects is
 /// kept until it does not, `longest` at most; what takes longer has hardly got as far as the handshake. One that could not
-/// connect tries again without saying so, and is kept as well; the queue's end waits less for it, as it is seldom about to.
+/// connect tries again without saying so, and is kept as well; the end of the queue waits less for it, since it seldom
+/// connects just then.
 ///
 /// Outlives the queue: peers do.
 class open_channels {
  public:
   static constexpr auto longest = std::chrono::milliseconds{WEFT_ASAN || WEFT_TSAN ? 5'000 : 500};
 
-  static constexpr auto longest_after_failure = longest / 10;
+  static constexpr auto longest_after_failure = longest / 50;
 
   explicit open_channels(completion_queue& queue) noexcept : queue_{&queue} {}
 

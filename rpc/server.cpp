@@ -19,6 +19,12 @@ namespace {
 // Requests kept waiting at gRPC for a method that streams: they come one by one, and each arms the next.
 constexpr int armed_streams = 8;
 
+// gRPC 1.51.1 loses a call that comes just as the server begins to shut down: it looks for a request that is armed, finds that
+// these have just been taken back, and puts itself where nobody looks again, if by then its connection has been closed; that
+// keeps its socket and much of the server. So the shutdown begins on the worker that reads the connections, and those are
+// closed no sooner than what other threads have read may take.
+constexpr duration least_grace = std::chrono::milliseconds{10};
+
 }  // namespace
 
 server::state::state(server& s)
@@ -199,11 +205,15 @@ void server::state::stop(duration grace, const std::stop_token& at_once) noexcep
   visit(home_, [this] {
     stopping_ = true;
     for (auto* s : std::vector(sessions_.begin(), sessions_.end())) s->go_away();
+    if (void* tag = queue_.begin(shutdown_)) {
+      ++live_;
+      shutdown_.begun.start(*grpc_, queue_.queue(), tag);
+    }
   });
   // Shutdown waits on, and finds that there is nothing left to wait for.
   const std::stop_callback cut_short{at_once, [this] { grpc_server_cancel_all_calls(grpc_->c_server()); }};
   const auto shut_down = [this, grace] {
-    grpc_->Shutdown(to_timespec(saturating_add(std::chrono::steady_clock::now(), grace)));
+    grpc_->Shutdown(to_timespec(saturating_add(std::chrono::steady_clock::now(), std::max(grace, least_grace))));
   };
   if (home_.threaded()) {
     shut_down();

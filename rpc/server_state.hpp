@@ -28,6 +28,12 @@ class server::state {
   class incoming_session;
   class incoming_stream;
   class unknown_method;
+  struct shutdown final : operation {
+    explicit shutdown(state& s) noexcept : self{s} {}
+    void on_event(bool) noexcept override { self.ended(); }
+    state& self;
+    detail::server_shutdown begun;
+  };
   struct method {
     rpc_service* service;
     const served_method* entry;
@@ -71,6 +77,7 @@ class server::state {
   std::size_t live_ = 0;  // calls and armed requests at gRPC
   bool stopping_ = false;
   bool draining_ = false;
+  shutdown shutdown_{*this};
   std::binary_semaphore ended_{0};
 };
 

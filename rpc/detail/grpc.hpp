@@ -1,7 +1,7 @@
 #pragma once
 // Everything of gRPC that looks internal is used here and nowhere else:
 // Service::RequestAsyncUnary, RpcServiceMethod, RpcMethod with a channel, ClientAsyncResponseReaderHelper,
-// CallOpSet with CallHook, grpc_call_failed_before_recv_message, grpc_call_test_only_get_message_flags.
+// CallOpSet with CallHook, CompletionQueueTag, grpc_call_failed_before_recv_message, grpc_call_test_only_get_message_flags.
 #include <grpcpp/channel.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/generic/generic_stub.h>
@@ -127,6 +127,24 @@ class byte_service final : public grpc::Service {
     return count_++;
   }
   int count_ = 0;
+};
+
+/// The begin of a server's shutdown, which `grpc::Server::Shutdown` then finds begun. Does not block.
+class server_shutdown final : grpc::internal::CompletionQueueTag {
+ public:
+  /// Once; `tag` comes when the server has shut down, until when *this lives.
+  void start(grpc::Server& server, grpc::CompletionQueue& queue, void* tag) {
+    tag_ = tag;
+    grpc::internal::CompletionQueueTag& self = *this;
+    grpc_server_shutdown_and_notify(server.c_server(), queue.cq(), &self);
+  }
+
+ private:
+  bool FinalizeResult(void** tag, bool* /*status*/) override {
+    *tag = tag_;
+    return true;
+  }
+  void* tag_ = nullptr;
 };
 
 }  // namespace weft::detail

@@ -87,7 +87,15 @@ enum class end { while_it_connects, when_connected };
 void play(int i, const std::string& remote, end when) {
   int answered = 0;
   weft::rpc_runtime rt{pumped(i / 4 % 2 == 0)};
-  weft::peer to{rt, remote};
+  std::unique_ptr<test::echo_service> service;
+  std::unique_ptr<weft::server> server;
+  if (i % 4 == 3) {  // it serves too, and calls itself
+    service = std::make_unique<test::echo_service>(rt);
+    server = std::make_unique<weft::server>(rt);
+    server->add(*service);
+    REQUIRE(server->start().ok());
+  }
+  weft::peer to{rt, server ? server->address() : remote};
   {
     const weft::session session{to};
     for (const auto delay : {0us, 100us, 3'600'000'000us}) {
@@ -99,6 +107,8 @@ void play(int i, const std::string& remote, end when) {
     REQUIRE(weft::spawn(rt.control(), "fiber", in_fiber, test::v1::Echo::client{session.ordered(2)}));
     while (when == end::when_connected && answered == 0) rt.pump();
     for (int frame = 0; frame < i % 16; ++frame) rt.pump({.budget = 200us, .max_events = 3});
+    if (server) server->stop();
+    if (service) service->stop_and_wait(weft::stop_mode::abort);
     rt.stop();
   }
 }

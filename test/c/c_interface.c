@@ -734,9 +734,9 @@ static void commands_of_a_key_follow_each_other(int workers) {
   CHECK(next_here(&w).about == two);
   SAYS(player, "\x08\2");
   CHECK(next_here(&w).about == other);
-  OK(weft_runtime_destroy(w.here));
-  close(player);
+  close(player); /* for which the runtime's end would wait */
   close(gate);
+  OK(weft_runtime_destroy(w.here));
 }
 
 static void a_link_drops_the_oldest_of_what_is_not_polled(int workers) {
@@ -767,9 +767,9 @@ static void a_link_drops_the_oldest_of_what_is_not_polled(int workers) {
   CHECK(last == said && gaps == 1 && heard < said);
   CHECK(event.type == WEFT_EVENT_LINK_LOST);
   CHECK(next_here(&w).type == WEFT_EVENT_LINK_OPEN);
-  OK(weft_runtime_destroy(w.here));
   close(again);
   close(gate);
+  OK(weft_runtime_destroy(w.here));
 }
 
 static void misuse_is_an_error(int workers) {

@@ -194,7 +194,7 @@ TEST_SUITE("pumped rpc") {
     weft::server server{net};
     server.add(service);
     REQUIRE(server.start().ok());
-    const weft::peer peer{net, server.address()};
+    weft::peer peer{net, server.address()};
     const weft::session session{peer};
     weft::runtime game{{.workers = 0}};
     for (const bool over_session : {false, true}) {

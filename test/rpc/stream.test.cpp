@@ -179,19 +179,18 @@ TEST_SUITE("streams") {
 
   TEST_CASE("who waits for headers learns with the first reply that there are none") {
     each_way([](way w) {
-      fixture f{w};
-      f.run([](fixture* f) -> weft::task<> {
-        auto call = f->client.Talk();
-        const auto sent = co_await call.write(say("a"));
-        CHECK(sent.ok());
-        const auto headers = co_await call.headers();
+      bound_echo f{w};
+      f.run([](Echo::client echo) -> weft::task<> {
+        auto talk = echo.Talk();
+        auto request = say("a");
+        CHECK((co_await talk.write(std::move(request))).ok());
+        const auto headers = co_await talk.headers();
         CHECK(headers.empty());
-        const auto reply = co_await call.read();
-        CHECK(reply->text() == "a");
-        call.writes_done();
-        const auto end = co_await call.finish();
-        CHECK(end.ok());
-      }(&f));
+        const auto reply = co_await talk.read();
+        CHECK((reply && reply->text() == "a"));
+        talk.writes_done();
+        CHECK((co_await talk.finish()).ok());
+      }(f.client));
     });
   }
 

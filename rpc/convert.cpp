@@ -2,6 +2,9 @@
 
 #include <grpcpp/client_context.h>
 
+#include <algorithm>
+#include <chrono>
+#include <limits>
 #include <string>
 
 namespace weft {
@@ -51,6 +54,11 @@ void set_up(grpc::ClientContext& context, time_point deadline, const metadata& o
   if (extras->compress_request != compression::none) {
     context.set_compression_algorithm(to_grpc(extras->compress_request));
   }
+}
+
+int to_milliseconds(duration d) noexcept {
+  const auto count = std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
+  return static_cast<int>(std::min<decltype(count)>(count, std::numeric_limits<int>::max()));
 }
 
 gpr_timespec to_timespec(time_point t) noexcept {

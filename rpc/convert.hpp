@@ -29,6 +29,8 @@ void set_up(grpc::ClientContext& context, time_point deadline, const metadata& o
 
 /// The runtime's clock and gRPC's monotonic one are both CLOCK_MONOTONIC. `never` is the infinite future.
 gpr_timespec to_timespec(time_point t) noexcept;
+/// As gRPC's channel arguments have it; what is too long is the longest they can say, 24 days.
+int to_milliseconds(duration d) noexcept;
 time_point from_timespec(gpr_timespec t) noexcept;
 
 }  // namespace weft

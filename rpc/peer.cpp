@@ -5,30 +5,25 @@
 
 #include <algorithm>
 #include <charconv>
-#include <limits>
+#include <weft/rpc/convert.hpp>
 #include <weft/rpc/detail/channel.hpp>
 #include <weft/rpc/detail/open_channels.hpp>
 
 namespace weft {
 namespace {
 
-int milliseconds(duration d) {
-  const auto count = std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
-  return count > std::numeric_limits<int>::max() ? std::numeric_limits<int>::max() : static_cast<int>(count);
-}
-
 grpc::ChannelArguments arguments_for(const peer_options& options) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, options.grpc_retries ? 1 : 0);
   if (options.keepalive > duration::zero()) {
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds(options.keepalive));
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, milliseconds(options.keepalive_timeout));
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, to_milliseconds(options.keepalive));
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, to_milliseconds(options.keepalive_timeout));
   }
   // Otherwise a game server is found again only minutes after it was restarted. The first is, in spite of its name, how long
   // one attempt to connect may take: short ones fail on a busy machine.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, milliseconds(options.first_backoff));
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, milliseconds(options.most_backoff));
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, to_milliseconds(options.first_backoff));
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, to_milliseconds(options.most_backoff));
   for (const auto& [name, value] : options.arguments) arguments.SetInt(name, value);
   return arguments;
 }

@@ -36,7 +36,8 @@ struct peer_options {
   /// loop: with thousands of calls in flight, several connections keep these pauses short. One is fastest otherwise.
   int connections = 1;
   /// Ping an idle connection so often, and drop it when no answer comes for `keepalive_timeout`: without it a half-open
-  /// connection hangs until the deadline. Zero: never.
+  /// connection hangs until the deadline. Zero: never. gRPC sends two pings after the last thing that was sent, since other
+  /// servers end a connection with more; `arguments = {{"grpc.http2.max_pings_without_data", 0}}` goes on, with servers of weft's.
   duration keepalive = std::chrono::seconds{20};
   duration keepalive_timeout = std::chrono::seconds{5};
   /// After a failure to connect: waited before the next attempt, about 1.6 times as long after each further one.

@@ -107,17 +107,22 @@ status server::state::listen() {
 
 void server::state::set_limits(grpc::ServerBuilder& builder) const {
   const auto& options = server_.options_;
-  const auto milliseconds = [](duration d) { return static_cast<int>(d / std::chrono::milliseconds{1}); };
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
-                             milliseconds(options.keepalive_permitted));
+                             to_milliseconds(options.keepalive_permitted));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  if (options.keepalive > duration::zero()) {
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, to_milliseconds(options.keepalive));
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, to_milliseconds(options.keepalive_timeout));
+    // Otherwise a connection that is quiet for longer than two pings is not watched any more. Only servers count pings.
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  }
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.streams_per_connection);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, options.metadata_bytes);
-  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, milliseconds(options.handshake));
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, to_milliseconds(options.handshake));
   builder.SetMaxReceiveMessageSize(options.request_bytes);
   if (options.connection_age <= duration::zero()) return;
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, milliseconds(options.connection_age));
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, milliseconds(options.connection_age_grace));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, to_milliseconds(options.connection_age));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, to_milliseconds(options.connection_age_grace));
 }
 
 void server::state::say_where() const {

@@ -36,6 +36,10 @@ struct server_options {
   duration longest = std::chrono::seconds{60};
   /// Clients may ping an idle connection so often.
   duration keepalive_permitted = std::chrono::seconds{10};
+  /// Each connection is pinged so often, and dropped when no answer comes for `keepalive_timeout`: otherwise the handlers of
+  /// a client that has vanished without a word go on for as long as they like. Zero: after two hours, as gRPC has it.
+  duration keepalive = std::chrono::seconds{20};
+  duration keepalive_timeout = std::chrono::seconds{5};
 
   /// Handlers in progress, those whose client has gone too: a client that opens calls and resets them at once (rapid reset)
   /// fills no more than that. One more call is RESOURCE_EXHAUSTED.
@@ -97,7 +101,7 @@ class server {
   /// "127.0.0.1:port", for peers in the same machine.
   std::string address() const { return "127.0.0.1:" + std::to_string(port()); }
 
-  /// Accepts nothing new, lets running calls finish for `grace`, cancels the rest, and returns when all have ended, the
+  /// Accepts nothing new, lets running calls finish for `grace` (10 ms at least), cancels the rest, and returns when all have ended, the
   /// handlers that were stopped too. A stop that is asked of `at_once`, on any thread, ends the grace. See also `drain`.
   /// Blocks; not on a worker, except that of a pumped runtime's own thread. Idempotent.
   void stop(duration grace = duration::zero(), const std::stop_token& at_once = {}) noexcept;

@@ -10,6 +10,7 @@
 #include <tuple>
 #include <utility>
 #include <weft/runtime/scope.hpp>
+#include <weft/runtime/spawn.hpp>
 
 #include "../support/bad_network.hpp"
 #include "../support/dice.hpp"
@@ -126,6 +127,7 @@ weft::task<> both(Echo::client echo, ends* e, weft::scope& s) {
   std::ignore = s.start(listen(echo, e, 1h, 60s));
   co_return;
 }
+weft::task<> hold(Echo::client echo, ends* e) { co_await weft::with_scope(&both, std::move(echo), e); }
 
 weft::peer_options quick() {
   weft::peer_options o;
@@ -188,6 +190,28 @@ TEST_SUITE("faults: a bad network") {
     }
     CHECK(e.calls.begun == e.calls.completed);
     far.wait_until_idle();
+    far.end();
+  }
+
+  TEST_CASE("handlers whose client has vanished without a word end by the server's keepalive") {
+    const test::no_descriptor_left descriptors;
+    ends e;
+    test::serving far{0, {.keepalive = 1s, .keepalive_timeout = 1s}};
+    weft::rpc_runtime near{{.runtime = {.log = [](std::string_view) {}}}};
+    {
+      bad_network network{far.server.port()};
+      weft::peer_options silent;
+      silent.keepalive = weft::duration::zero();
+      weft::peer peer{near, network.address, silent};
+      REQUIRE(weft::spawn(near.control(), "held", &hold, Echo::client{peer}, &e));
+      while (far.handlers() < 3) std::this_thread::yield();
+      network.swallows = true;
+      const auto start = std::chrono::steady_clock::now();
+      far.wait_until_idle();
+      CHECK(std::chrono::steady_clock::now() - start < 20s);  // their limit is 60 s
+      near.stop();
+    }
+    CHECK(e.calls.begun == e.calls.completed);
     far.end();
   }
 

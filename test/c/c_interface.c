@@ -360,9 +360,13 @@ static void a_lane_without_gaps_stops(int workers) {
   weft_call_options first = {.size = sizeof first, .key = 1, .gapless = 1, .deadline_ms = 50};
   weft_call_options second = first;
   second.deadline_ms = 0;
+  OK(weft_call(session, "test.v1.Echo.Say", HI, NULL, NULL)); /* it is open then, so that what follows is sent at once */
+  weft_event asked = next_there(&w);
+  OK(weft_reply(asked.about, NULL, 0, NULL));
+  CHECK(next_here(&w).code == WEFT_OK);
   weft_handle blocker = 0;
   OK(weft_call(w.peer, "test.v1.Echo.Say", HI, NULL, &blocker)); /* the service is busy with it */
-  weft_event asked = next_there(&w);
+  asked = next_there(&w);
   const weft_handle busy = asked.about;
   OK(weft_call(session, "test.v1.Echo.Say", HI, &first, NULL));
   OK(weft_call(session, "test.v1.Echo.Say", HI, &second, NULL));

@@ -90,6 +90,7 @@ void session_wire::have_read(bool ok) {
 }
 
 void session_wire::read_on() {
+  if (broken_) return batch_ended();  // between two portions: nothing more is begun
   violation_ = reader_.read(*this, batch_pace::portion);
   if (!violation_.ok() || reader_.done()) return batch_ended();
   pace_.read(reader_.replies(), reader_.left());
@@ -108,7 +109,7 @@ void session_wire::batch_ended() {
   pace_.ended();
   free_window();
   if (violation_.ok() && !peer_attached()) violation_ = invalid_argument("session: the first batch has no attach");
-  if (!violation_.ok()) {
+  if (!violation_.ok() || broken_) {
     reading_ = false;
     broken_ = true;
     return host_.progressed();

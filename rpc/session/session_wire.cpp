@@ -89,8 +89,8 @@ void session_wire::have_read(bool ok) {
   read_on();
 }
 
+// Even when it has been broken off meanwhile: what has come as an answer counts, and calls are not begun.
 void session_wire::read_on() {
-  if (broken_) return batch_ended();  // between two portions: nothing more is begun
   violation_ = reader_.read(*this, batch_pace::portion);
   if (!violation_.ok() || reader_.done()) return batch_ended();
   pace_.read(reader_.replies(), reader_.left());

@@ -70,6 +70,7 @@ status server::state::start() {
 
 status server::state::check_options() const {
   const auto& options = server_.options_;
+  if (options.addresses.empty()) return invalid_argument("server_options::addresses: there is none");
   if (!options.tls && !options.plain_text_on_network) {
     for (const auto& address : options.addresses) {
       if (is_local_address(address)) continue;
@@ -85,7 +86,13 @@ status server::state::check_options() const {
   }
   std::vector<std::string_view> served;
   for (const auto* s : server_.services_) {
-    for (const auto& entry : s->methods()) served.emplace_back(entry.info->path);
+    for (const auto& entry : s->methods()) {
+      const std::string_view path = entry.info->path;
+      if (std::ranges::find(served, path) != served.end()) {
+        return invalid_argument("two services of this server have the method " + std::string{path});
+      }
+      served.push_back(path);
+    }
   }
   return options.policy.check_spelling(served);
 }

@@ -92,8 +92,9 @@ class server {
   void add(rpc_service& s);
 
   /// Says in the log where it listens, and its limits. Errors: UNAVAILABLE (an address is taken or cannot be bound: it may be
-  /// started again), INVALID_ARGUMENT (plain text would leave the machine; a file of `tls`; a rule of `policy`; a null
-  /// middleware; each is named), FAILED_PRECONDITION (started before, or the runtime has ended).
+  /// started again), INVALID_ARGUMENT (no address; plain text would leave the machine; a method that two services have; a file
+  /// of `tls`; a rule of `policy`; a null middleware; each is named), FAILED_PRECONDITION (started before, or the runtime has
+  /// ended).
   status start();
 
   /// The port of the n-th address, after `start`.

@@ -78,6 +78,27 @@ TEST_SUITE("server") {
     CHECK(server.start() == weft::invalid_argument("server_options::armed: it needs a request that waits, not 0"));
   }
 
+  TEST_CASE("a server without an address, or with a service twice, does not start, and says why") {
+    weft::rpc_runtime rt;
+    test::echo_service one{rt}, other{rt};
+    {
+      weft::server nowhere{rt, {.addresses = {}}};
+      CHECK(nowhere.start() == weft::invalid_argument("server_options::addresses: there is none"));
+    }
+    {
+      weft::server twice{rt};
+      twice.add(one);
+      twice.add(other);
+      CHECK(twice.start() == weft::invalid_argument("two services of this server have the method /test.v1.Echo/Say"));
+    }
+    weft::server once{rt};
+    once.add(one);
+    CHECK(once.start().ok());
+    once.stop();
+    one.stop_and_wait();
+    other.stop_and_wait();
+  }
+
   TEST_CASE("a service may go once the server that offered it has stopped") {
     weft::rpc_runtime rt;
     auto service = std::make_unique<test::echo_service>(rt);

@@ -12,10 +12,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 namespace weft {
@@ -34,6 +36,13 @@ status listen_on(int socket, const sockaddr* name, socklen_t size) {
     return unavailable(std::strerror(errno));
   }
   return {};
+}
+
+// getaddrinfo takes larger numbers, and cuts them off.
+bool is_port(const std::string& text) {
+  std::uint16_t number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return failed == std::errc{} && end == text.data() + text.size();
 }
 
 int port_of(int socket) {
@@ -74,6 +83,7 @@ result<int> listener::bind(const std::string& address) {
   if (colon == std::string::npos) return cannot_listen(address, "it has no port: \"host:port\", or \"unix:path\"");
   const auto port = host.substr(colon + 1);
   host.resize(colon);
+  if (!is_port(port)) return cannot_listen(address, "'" + port + "' is no port");
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   return bind_network(address, std::move(host), port);
 }

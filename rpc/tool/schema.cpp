@@ -37,7 +37,8 @@ schema::~schema() = default;
 status schema::load(const std::string& file) {
   std::ifstream in{file, std::ios::binary};
   google::protobuf::FileDescriptorSet set;
-  if (!in || !set.ParseFromIstream(&in)) return invalid_argument("'" + file + "' is no file of descriptors");
+  if (!in) return invalid_argument("cannot read '" + file + "'");
+  if (!set.ParseFromIstream(&in)) return invalid_argument("'" + file + "' is no file of descriptors");
   for (const auto& f : set.file()) {
     if (files_.insert(f.name()).second) described_.Add(f);
   }

@@ -32,7 +32,7 @@ class access_policy {
  public:
   /// `methods` is "/lobby.v1.Chat/Say", "/lobby.v1.Chat/*" or "*". Without identities: every caller that has one.
   access_policy& allow(std::string methods, std::vector<std::string> identities = {});
-  /// Everybody, known or not.
+  /// Everybody whom the authenticator lets in, those without an identity too. Whom it refuses is refused whatever is said here.
   access_policy& allow_all(std::string methods);
 
   bool empty() const noexcept { return rules_.empty(); }

@@ -90,7 +90,7 @@ class client_stream {
 }  // namespace detail
 
 // Each kind of call begins when it is first used, on behalf of the task that uses it; only tasks of that strand may use it.
-// Its limit (5 s unless it is told otherwise: `within{never}` for a subscription) is that of the whole call, and the task's
+// Its limit (5 s unless it is told otherwise: `within{duration::max()}` for a subscription) is that of the whole call, and the task's
 // deadline holds too. A handle that is dropped before the call is over cancels it: the handler's task is stopped.
 
 /// A call of a method that answers with a stream: `while (auto event = co_await feed.read()) …; co_await feed.finish()`.

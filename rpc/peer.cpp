@@ -104,7 +104,7 @@ result<std::shared_ptr<grpc::ChannelCredentials>> credentials_for(const std::str
   if (auto s = as_metadata(options.forward).check(); !s.ok()) return s;
   if (options.tls) return credentials_of(*options.tls);
   if (!options.plain_text_on_network && !is_local_address(address)) {
-    return invalid_argument("plain text is for loopback and Unix sockets only");
+    return invalid_argument("plain text is for loopback and Unix sockets only: use TLS, or allow it");
   }
   return grpc::InsecureChannelCredentials();
 }

@@ -74,7 +74,8 @@ status server::state::check_options() const {
   if (!options.tls && !options.plain_text_on_network) {
     for (const auto& address : options.addresses) {
       if (is_local_address(address)) continue;
-      return invalid_argument("'" + address + "': plain text is for loopback and Unix sockets only");
+      return invalid_argument("'" + address +
+                              "': plain text is for loopback and Unix sockets only: use TLS, or allow it");
     }
   }
   if (options.armed < 1) {

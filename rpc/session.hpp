@@ -110,9 +110,10 @@ class session {
   /// Calls of this key keep their order. Any number but 0, which is no order.
   session_lane ordered(std::uint64_t key) const;
   /// The same by the hash of a name.
-  session_lane ordered(std::string_view key) const { return ordered(std::hash<std::string_view>{}(key) | 1U); }
+  session_lane ordered(std::string_view key) const { return ordered(key_of(key)); }
   /// The order of a key without gaps.
   session_lane gapless(std::uint64_t key) const;
+  session_lane gapless(std::string_view key) const { return gapless(key_of(key)); }
   /// No order.
   session_lane unordered() const { return ordered(std::uint64_t{0}); }
 
@@ -120,6 +121,7 @@ class session {
   session_state state() const noexcept;
 
  private:
+  static std::uint64_t key_of(std::string_view name) noexcept { return std::hash<std::string_view>{}(name) | 1U; }
   std::shared_ptr<detail::session_core> core_;
 };
 

@@ -46,6 +46,14 @@ weft::server_options doorkeeper(const std::string& folder) {
   options.authenticate = weft::bearer_tokens({{"t0ken-of-the-table", "table"}, {"t0ken-of-chess", "chess"}});
   options.policy.allow("/cookbook.v1.Wallet/*", {"table"});  // whatever is not allowed is refused
   // [server]
+  // [health]
+  options.authenticate = [known = options.authenticate](const weft::caller& c) -> weft::result<std::string> {
+    if (c.metadata.find("authorization") == nullptr)
+      return std::string{};  // nobody: the policy has to say what it may call
+    return known(c);
+  };
+  options.policy.allow_all("/grpc.health.v1.Health/*");
+  // [health]
   if (!folder.empty()) {
     // [tls]
     options.tls = weft::server_tls{.certificate = folder + "/server.pem", .key = folder + "/server.key"};

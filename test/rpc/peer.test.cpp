@@ -94,7 +94,7 @@ TEST_SUITE("peer") {
     } const wrong[] = {
         {"localhost", {}, "that is no address: \"host:port\", or \"unix:path\""},
         {"127.0.0.1:70000", {}, "that is no address: \"host:port\", or \"unix:path\""},
-        {"192.0.2.1:50051", {}, "plain text is for loopback and Unix sockets only"},
+        {"192.0.2.1:50051", {}, "plain text is for loopback and Unix sockets only: use TLS, or allow it"},
         {"127.0.0.1:50051", {.connections = 0}, "it needs a connection, not 0"},
         {"127.0.0.1:50051", {.first_backoff = std::chrono::seconds{3}}, "its backoff begins above 0 and ends no lower"},
         {"127.0.0.1:50051",

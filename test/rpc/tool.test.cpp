@@ -310,7 +310,8 @@ TEST_SUITE("tool") {
     check_usage(run({"list", "127.0.0.1"}), "peer '127.0.0.1': that is no address: \"host:port\", or \"unix:path\"");
     check_usage(run({"list", "127.0.0.1:70000"}),
                 "peer '127.0.0.1:70000': that is no address: \"host:port\", or \"unix:path\"");
-    check_usage(run({"list", "192.0.2.1:80"}), "peer '192.0.2.1:80': plain text is for loopback and Unix sockets only");
+    check_usage(run({"list", "192.0.2.1:80"}),
+                "peer '192.0.2.1:80': plain text is for loopback and Unix sockets only: use TLS, or allow it");
     check_usage(run({"list", "--descriptors", "/nowhere"}), "cannot read '/nowhere'");
     check_usage(run({"list", "--descriptors", "/proc/self/exe"}), "'/proc/self/exe' is no file of descriptors");
   }

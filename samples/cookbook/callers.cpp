@@ -5,6 +5,8 @@
 #include <iostream>
 #include <optional>
 #include <string>
+#include <weft/rpc/directory.hpp>
+#include <weft/rpc/health.hpp>
 #include <weft/rpc/peer.hpp>
 #include <weft/rpc/rpc_runtime.hpp>
 #include <weft/rpc/server.hpp>
@@ -94,6 +96,20 @@ bool expect(const char* what, const weft::result<int>& outcome, const weft::resu
          (outcome.ok() ? *outcome == *expected : outcome.status() == expected.status());
 }
 
+// Who has no token may ask how the server is, and nothing else.
+bool serves_nobody(weft::rpc_runtime& rt, const std::string& address, const std::string& folder) {
+  auto options = with_token("", folder);
+  options.metadata = {};
+  weft::peer nobody{rt, address, options};
+  weft::directory by_name;
+  by_name.add("grpc.health.v1.Health", nobody);
+  const auto health = weft::sync_wait(rt, weft::as_task(by_name.call_json("grpc.health.v1.Health/Check", "{}")));
+  std::cout << "a load balancer: " << (health.ok() ? *health : health.status().to_string()) << "\n";
+  return health.ok() &&
+         expect("it takes a coin", weft::sync_wait(rt, coins_left(nobody, 1)),
+                weft::status{weft::code::unauthenticated, "/cookbook.v1.Wallet/Reserve is for known callers only"});
+}
+
 bool calls(weft::rpc_runtime& rt, const std::string& address, const std::string& folder) {
   weft::peer table{rt, address, with_token("t0ken-of-the-table", folder)};
   weft::peer chess{rt, address, with_token("t0ken-of-chess", folder)};
@@ -109,6 +125,7 @@ bool calls(weft::rpc_runtime& rt, const std::string& address, const std::string&
   right &= expect("chess", weft::sync_wait(rt, coins_left(chess, 1)),
                   weft::permission_denied("'chess' may not call /cookbook.v1.Wallet/Reserve"));
   right &= expect("a thief", weft::sync_wait(rt, coins_left(thief, 1)), unknown);
+  right &= serves_nobody(rt, address, folder);
   return right;
 }
 
@@ -124,6 +141,8 @@ int main(int argc, char** argv) {
   wallet coins{rt};
   weft::server server{rt, doorkeeper(folder)};
   server.add(coins);
+  weft::health health{rt};
+  server.add(health);
   const auto started = server.start();
   if (!started.ok()) {
     std::cerr << "callers: " << started << "\n";
@@ -132,6 +151,7 @@ int main(int argc, char** argv) {
   const bool right = calls(rt, server.address(), folder);
   server.stop(1s);
   coins.stop_and_wait();
+  health.stop_and_wait();
   if (!right) std::cerr << "callers: not what should have happened\n";
   return right ? 0 : 1;
 }

@@ -116,9 +116,9 @@ TEST_SUITE("listener") {
           weft::unavailable("cannot listen on 'localhost': it has no port: \"host:port\", or \"unix:path\""));
     CHECK(second.listener.bind("192.0.2.1:0").status() ==
           weft::unavailable("cannot listen on '192.0.2.1:0': Cannot assign requested address"));
-    for (const std::string port : {"99999", "-1", "http", ""}) {
-      CHECK(second.listener.bind("127.0.0.1:" + port).status() ==
-            weft::unavailable("cannot listen on '127.0.0.1:" + port + "': '" + port + "' is no port"));
+    for (const std::string wrong : {"99999", "-1", "http", ""}) {
+      CHECK(second.listener.bind("127.0.0.1:" + wrong).status() ==
+            weft::unavailable("cannot listen on '127.0.0.1:" + wrong + "': '" + wrong + "' is no port"));
     }
     CHECK_FALSE(second.listener.bind("no such host:1").ok());
     CHECK_FALSE(second.listener.bind("unix:").ok());

@@ -1,5 +1,6 @@
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 #include <weft/rpc/convert.hpp>
@@ -14,32 +15,40 @@ bool may_connect(grpc_connectivity_state s) {
 }
 bool may_connect(grpc::Channel& c) { return may_connect(c.GetState(/*try_to_connect=*/false)); }
 
-// Holds the channel until it does not connect any more, or for so long. Owns itself.
+// Holds the channel until it does not connect any more, or for `longest`. One that has failed is held for less once the queue
+// ends, and so looks again and again whether it does. Owns itself.
 class departure final : operation {
  public:
-  static void begin(completion_queue& queue, std::shared_ptr<grpc::Channel> of, duration longest) {
-    (new departure{queue, std::move(of), longest})->watch();
+  static void begin(open_channels& all, completion_queue& queue, std::shared_ptr<grpc::Channel> of) {
+    (new departure{all, queue, std::move(of)})->watch();
   }
 
  private:
-  departure(completion_queue& queue, std::shared_ptr<grpc::Channel> of, duration longest) noexcept
-      : queue_{queue}, channel_{std::move(of)}, until_{std::chrono::steady_clock::now() + longest} {}
+  departure(open_channels& all, completion_queue& queue, std::shared_ptr<grpc::Channel> of) noexcept
+      : all_{all},
+        queue_{queue},
+        channel_{std::move(of)},
+        until_{std::chrono::steady_clock::now() + open_channels::longest} {}
 
   void watch() noexcept {
     const auto known = channel_->GetState(/*try_to_connect=*/false);
-    const bool goes_on = may_connect(known) && std::chrono::steady_clock::now() < until_;
-    void* const tag = goes_on ? queue_.begin(*this) : nullptr;
+    const auto now = std::chrono::steady_clock::now();
+    const auto soon = now + open_channels::longest_after_failure;
+    const bool failed = known == GRPC_CHANNEL_TRANSIENT_FAILURE;
+    if (failed && all_.closed()) until_ = std::min(until_, soon);
+    void* const tag = may_connect(known) && now < until_ ? queue_.begin(*this) : nullptr;
     if (tag == nullptr) {
       delete this;
       return;
     }
-    channel_->NotifyOnStateChange(known, to_timespec(until_), &queue_.queue(), tag);
+    channel_->NotifyOnStateChange(known, to_timespec(failed ? std::min(until_, soon) : until_), &queue_.queue(), tag);
   }
   void on_event(bool) noexcept override { watch(); }
 
+  open_channels& all_;  // outlives the queue
   completion_queue& queue_;
   const std::shared_ptr<grpc::Channel> channel_;
-  const time_point until_;
+  time_point until_;
 };
 
 }  // namespace
@@ -63,7 +72,7 @@ void open_channels::watch_those_that_left() noexcept {
   const auto left = std::exchange(left_, {});
   auto* const queue = queue_;  // not null if anything has left
   lock.unlock();
-  for (const auto& one : left) departure::begin(*queue, one, longest);
+  for (const auto& one : left) departure::begin(*this, *queue, one);
 }
 
 void open_channels::close() noexcept {
@@ -74,10 +83,12 @@ void open_channels::close() noexcept {
     if (auto held = one.lock(); held != nullptr && may_connect(*held)) remaining.push_back(std::move(held));
   }
   lock.unlock();
-  for (const auto& one : remaining) {
-    const bool failed = one->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_TRANSIENT_FAILURE;
-    departure::begin(*queue, one, failed ? longest_after_failure : longest);
-  }
+  for (const auto& one : remaining) departure::begin(*this, *queue, one);
+}
+
+bool open_channels::closed() noexcept {
+  std::lock_guard lock{mutex_};
+  return queue_ == nullptr;
 }
 
 }  // namespace weft::detail

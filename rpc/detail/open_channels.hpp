@@ -36,6 +36,7 @@ class open_channels {
   void watch_those_that_left() noexcept;
   /// Watches all that connect; afterwards what leaves just goes. On the worker that polls.
   void close() noexcept;
+  bool closed() noexcept;
 
  private:
   std::mutex mutex_;

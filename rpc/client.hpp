@@ -32,7 +32,8 @@ class binding {
       return {held_call<Reply>{new operation{*local_, info, method, std::forward<Request>(request)}},
               std::move(options)};
     }
-    if (lane_ && lane_->guided()) return {held_call<Reply>{new unary_call<Reply>{*lane_, info, request}}, std::move(options)};
+    if (lane_ && lane_->guided())
+      return {held_call<Reply>{new unary_call<Reply>{*lane_, info, request}}, std::move(options)};
     if (lane_) {
       return {held_call<Reply>{new session_call<Reply>{lane_->outlet(), lane_->order(), info, request}},
               std::move(options)};

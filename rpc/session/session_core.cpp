@@ -22,7 +22,10 @@ const char* const stopped_text = "a call before it of the same lane did not run"
 }  // namespace
 
 session_core::session_core(std::shared_ptr<channel> to, session_options options)
-    : session_outlet{to->home()}, channel_{std::move(to)}, options_{std::move(options)}, backoff_{options_.first_backoff} {}
+    : session_outlet{to->home()},
+      channel_{std::move(to)},
+      options_{std::move(options)},
+      backoff_{options_.first_backoff} {}
 
 session_core::~session_core() = default;
 

@@ -35,9 +35,9 @@ long open_fds() {
 }
 
 int serve(lobby::role role, const lobby::v1::Topology& topology) {
-  // Before anybody is told that the process is there, and until all of it is gone: no further signal cuts the end short.
-  weft::io io;
-  weft::signals asked{io, {SIGINT, SIGTERM}};
+  // Before anybody is told that the process is there, and never destroyed: no further signal cuts the end short.
+  static auto& io = *new weft::io;
+  static auto& asked = *new weft::signals{io, {SIGINT, SIGTERM}};
   weft::wait_until_grpc_is_down();  // gRPC keeps two descriptors from its first use to the end of the process
   const auto fds_before = open_fds();
   lobby::process::left_over left;

@@ -90,7 +90,7 @@ TEST_SUITE("conformance") {
       CHECK(reply.status() == weft::deadline_exceeded("/test.v1.Echo/Say took too long"));
       while (f.inside([&] { return f.service.stopped; }) == 0) {
       }
-      CHECK(f.inside([&] { return f.service.begun; }) == 2);
+      CHECK(f.inside([&] { return f.service.begun.load(); }) == 2);
     });
   }
 
@@ -103,7 +103,7 @@ TEST_SUITE("conformance") {
           CHECK(reply.code() == weft::code::deadline_exceeded);
         }
       }(&f));
-      CHECK(f.inside([&] { return f.service.begun; }) == 0);
+      CHECK(f.inside([&] { return f.service.begun.load(); }) == 0);
     });
   }
 
@@ -114,7 +114,7 @@ TEST_SUITE("conformance") {
           [](fixture* f, weft::scope& s) -> weft::task<> {
             auto call = s.start(f->client.Say(say("slow", 1h)));
             for (int begun = 0; begun == 0;) {
-              auto n = co_await f->service.call([f] { return f->service.begun; });
+              auto n = co_await f->service.call([f] { return f->service.begun.load(); });
               begun = *n;
             }
             call.stop();
@@ -212,7 +212,7 @@ TEST_SUITE("conformance") {
         CHECK(f->client.send.Say(say("hey")).ok());
         co_return;
       }(&f));
-      while (f.inside([&] { return f.service.begun; }) == 0) {
+      while (f.inside([&] { return f.service.begun.load(); }) == 0) {
       }
     });
   }

@@ -158,7 +158,7 @@ TEST_SUITE("calls by name") {
       const auto reply = f.echo.run(weft::as_task(f.rpc.call<FailRequest>("echo.Say", say("hi"))));
       CHECK(reply.status() ==
             weft::invalid_argument("the reply of test.v1.Echo/Say is a test.v1.EchoReply, not a test.v1.FailRequest"));
-      CHECK(f.echo.inside([&f] { return f.echo.service.begun; }) == 0);
+      CHECK(f.echo.inside([&f] { return f.echo.service.begun.load(); }) == 0);
     });
   }
 
@@ -392,8 +392,8 @@ TEST_SUITE("calls by name") {
     REQUIRE(first.run(weft::as_task(rpc.call_json("test.v1.Echo.Say", "{}"))).ok());
     rpc.add("test.v1.Echo", second.service);
     REQUIRE(second.run(weft::as_task(rpc.call_json("test.v1.Echo.Say", "{}"))).ok());
-    CHECK(first.inside([&first] { return first.service.begun; }) == 1);
-    CHECK(second.inside([&second] { return second.service.begun; }) == 1);
+    CHECK(first.inside([&first] { return first.service.begun.load(); }) == 1);
+    CHECK(second.inside([&second] { return second.service.begun.load(); }) == 1);
   }
 
   TEST_CASE("methods that no descriptor describes are the peer's to answer for, but have no JSON") {

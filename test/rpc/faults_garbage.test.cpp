@@ -104,7 +104,7 @@ class bystander {
 
   weft::code call() {
     ++calls_.begun;
-    const auto reply = weft::sync_wait(near_, weft::as_task(Echo::client{peer_}.Say({}, weft::within{5s})));
+    const auto reply = weft::sync_wait(near_, weft::as_task(Echo::client{peer_}.Say({}, weft::within{1min})));
     ++calls_.completed;
     return reply.code();
   }

@@ -155,7 +155,7 @@ TEST_SUITE("limits of a server") {
     CHECK(weft::sync_wait(f.client, call_within({*f.peer}, 50ms)).code() == code::deadline_exceeded);
     first.join();
     CHECK(f.say("later").ok());
-    CHECK(in_service([](auto& s) { return s.begun; }) == 2);
+    CHECK(in_service([](auto& s) { return s.begun.load(); }) == 2);
     CHECK(in_service([](auto& s) { return s.counters().expired + s.counters().abandoned; }) == 1);
   }
 

@@ -89,7 +89,7 @@ TEST_SUITE("metadata of a call") {
       const auto reply = f.run(weft::as_task(f.client.Say(say("hi"), weft::call_options{}.with("two words", "x"))));
       CHECK(reply.status() ==
             weft::invalid_argument("metadata key 'two words': letters, digits, '_', '-' and '.' only"));
-      CHECK(f.inside([&f] { return f.service.begun; }) == 0);
+      CHECK(f.inside([&f] { return f.service.begun.load(); }) == 0);
     });
   }
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 #include <weft/runtime/log.hpp>
+#include <weft/runtime/scope.hpp>
 #include <weft/runtime/this_call.hpp>
 #include <weft/runtime/visit.hpp>
 #include <weft/runtime/with_timeout.hpp>
@@ -41,6 +42,14 @@ struct slow_to_end final : Echo::service {
   }
   std::atomic<bool> let_go{false};
 };
+
+// Calls, and goes when `begun` says that the call has got there. It leaves no deadline behind, which could be first.
+task<> call_and_go(Echo::client echo, EchoRequest request, const std::atomic<int>* begun, weft::scope& s) {
+  auto call = s.start(say_within(echo, std::move(request), 1h));
+  while (begun->load() == 0) co_await weft::yield{};
+  s.stop();
+  CHECK((co_await std::move(call)).code() == code::cancelled);
+}
 
 }  // namespace
 
@@ -179,8 +188,7 @@ TEST_SUITE("server middleware") {
     journal j;
     {
       two_sides f{serving({with(&watched<incoming>, &j)})};
-      std::ignore =
-          weft::sync_wait(f.client, weft::with_timeout(50ms, say_within(Echo::client{*f.peer}, saying("hi", 1h), 1h)));
+      weft::sync_wait(f.client, weft::with_scope(&call_and_go, Echo::client{*f.peer}, saying("hi", 1h), &f.service.begun));
       until(j.ended, 1);
       f.server.stop();
       CHECK(f.service.stopped == 1);
@@ -190,8 +198,7 @@ TEST_SUITE("server middleware") {
     journal before;
     {
       two_sides f{serving({with(&waiting<incoming>, &before)})};
-      std::ignore =
-          weft::sync_wait(f.client, weft::with_timeout(50ms, say_within(Echo::client{*f.peer}, saying("hi"), 1h)));
+      weft::sync_wait(f.client, weft::with_scope(&call_and_go, Echo::client{*f.peer}, saying("hi"), &before.begun));
       until(before.ended, 1);
       f.server.stop();
       CHECK(f.service.begun == 0);

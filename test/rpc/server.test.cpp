@@ -125,7 +125,7 @@ TEST_SUITE("server") {
         [](Echo::client echo) -> weft::task<> { std::ignore = co_await echo.Say(say("local", 1h), weft::within{1h}); },
         Echo::client{f.service});
     for (int begun = 0; begun == 0; std::this_thread::yield()) {
-      weft::visit(f.rt.worker_at(0), [&] { begun = f.service.begun; });
+      weft::visit(f.rt.worker_at(0), [&] { begun = f.service.begun.load(); });
     }
     weft::spawn(
         f.client.control(), "remote caller",
@@ -146,7 +146,7 @@ TEST_SUITE("server") {
       co_return;
     }(f.peer.get(), big));
     for (int begun = 0; begun == 0; std::this_thread::yield()) {
-      weft::visit(f.rt.worker_at(0), [&] { begun = f.service.begun; });
+      weft::visit(f.rt.worker_at(0), [&] { begun = f.service.begun.load(); });
     }
 
     const Echo::client echo{*f.peer};

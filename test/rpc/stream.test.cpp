@@ -333,7 +333,7 @@ TEST_SUITE("streams") {
         auto feed = f->client.Repeat(repeat("unused", 1));
         co_return;
       }(&f));
-      CHECK(f.inside([&f] { return f.service.begun; }) == 0);
+      CHECK(f.inside([&f] { return f.service.begun.load(); }) == 0);
     });
   }
 

@@ -115,7 +115,7 @@ TEST_SUITE("log") {
       co_await weft::annotate("player", 7);
       throw std::runtime_error{"oops"};
     }));
-    rt.pump();
+    rt.pump(1h);
     CHECK(log.lines() ==
           std::vector<std::string>{"E an exception escaped from task 'player': oops player=7 strand=control"});
   }
@@ -126,7 +126,7 @@ TEST_SUITE("log") {
       co_await weft::annotate("player", 7);
       std::ignore = co_await weft::sleep_for(1h);
     }));
-    rt.pump();
+    rt.pump(1h);
     const auto all = weft::snapshot(rt);
     REQUIRE(all.workers[0].tasks.size() == 1);
     CHECK(all.workers[0].tasks[0].annotations == std::vector<std::pair<std::string, std::string>>{{"player", "7"}});

@@ -116,7 +116,7 @@ TEST_SUITE("misuse") {
           weft::spawn(
               rt.control(), "waiter", [](weft::signals* w) -> weft::task<> { std::ignore = co_await w->next(); },
               &watch);
-          rt.pump();
+          rt.pump(1h);
           watch.~signals();
         },
         "signals were destroyed while a task waits for one: end the task first");
@@ -133,7 +133,7 @@ TEST_SUITE("misuse") {
                 std::ignore = co_await b->call([]() -> weft::task<> { std::ignore = co_await weft::sleep_for(1h); });
               },
               b.get());
-          rt.pump();
+          rt.pump(1h);
           b.reset();
         },
         "service 'bank' was destroyed with 1 calls and tasks running and 0 waiting: stop it first");
@@ -153,7 +153,7 @@ TEST_SUITE("misuse") {
     check_misuse(
         [] {
           weft::runtime rt;
-          rt.pump();
+          rt.pump(1h);
         },
         "runtime::pump was called on a runtime with threads: make it with workers = 0");
   }
@@ -207,7 +207,7 @@ TEST_SUITE("misuse") {
           weft::spawn(
               rt.control(), "waiter", [](weft::event* e) -> weft::task<> { std::ignore = co_await e->wait(); },
               e.get());
-          rt.pump();
+          rt.pump(1h);
           e.reset();
         },
         "an event, queue or mutex was destroyed while a task waits in it: end the task first");
@@ -221,7 +221,7 @@ TEST_SUITE("misuse") {
           weft::spawn(
               rt.control(), "waiter", [](weft::queue<int>* q) -> weft::task<> { std::ignore = co_await q->pop(); },
               q.get());
-          rt.pump();
+          rt.pump(1h);
           q.reset();
         },
         "an event, queue or mutex was destroyed while a task waits in it: end the task first");
@@ -332,7 +332,7 @@ TEST_SUITE("misuse") {
           auto s = std::make_unique<weft::fair_scheduler>();
           const auto run = [](weft::fair_scheduler* of) -> weft::task<> { co_await of->run(); };
           std::ignore = weft::spawn(rt.control(), "scheduler", run, s.get());
-          rt.pump();
+          rt.pump(1h);
           s.reset();
         },
         "a fair_scheduler was destroyed while it runs: stop the task that awaits run() first");
@@ -343,7 +343,7 @@ TEST_SUITE("misuse") {
           const auto run = [](weft::fair_scheduler* of) -> weft::task<> { co_await of->run(); };
           std::ignore = weft::spawn(rt.control(), "scheduler", run, &s);
           std::ignore = weft::spawn(rt.control(), "scheduler", run, &s);
-          rt.pump();
+          rt.pump(1h);
         },
         "fair_scheduler::run was called twice at a time: it gives turns on one strand");
   }

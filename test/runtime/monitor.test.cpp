@@ -109,7 +109,7 @@ TEST_SUITE("monitor") {
     for (int round = 1; round <= 2; ++round) {
       weft::event e;
       for (int i = 0; i < 16; ++i) REQUIRE(weft::spawn(rt.control(), "player", call_and_wait, &table, &e));
-      rt.pump();
+      rt.pump(1h);
       CHECK(log.lines().size() == static_cast<std::size_t>(2 * round));
       CHECK(std::ranges::count(log.lines(), at_4) == round);
       CHECK(std::ranges::count(log.lines(), at_8) == round);

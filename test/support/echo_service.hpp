@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <stdexcept>
 #include <tuple>
 #include <utility>
@@ -93,7 +94,7 @@ class echo_service final : public v1::Echo::service {
     co_return v1::EchoReply{};
   }
 
-  int begun = 0;  // on the strand
+  std::atomic<int> begun = 0;  // changed on the strand
   int stopped = 0;
   int joined = 0;   // ends of requests that Join saw
   int talked = 0;   // and Talk

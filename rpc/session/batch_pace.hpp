@@ -12,6 +12,7 @@ namespace weft::detail {
 /// - What is said while a batch is being taken apart waits for its end, unless it is much already or has waited for long.
 /// - When most of the calls that are out are answered in one batch, the two sides would work in turn: what the first half of
 ///   the replies sets off is written alone, so that from then on two batches are on the way, and each side has one to work on.
+///   Of many calls, which pay for more batches, four: who is done with one then finds the next one there.
 /// - A small batch waits for the events that are there already: their answers may join it.
 class batch_pace {
  public:
@@ -30,7 +31,7 @@ class batch_pace {
     left_ = left;
     if (!in_portions_) {
       in_portions_ = true;
-      if (replies >= least_halved && 5 * replies > 3 * out_) portions_to_half_ = replies / 2 / portion;
+      if (replies >= least_halved && replies > most_of(out_)) portions_to_half_ = replies / 2 / portion;
     }
     if (portions_to_half_ != 0) half_read_ = --portions_to_half_ == 0;
   }
@@ -55,6 +56,10 @@ class batch_pace {
   }
 
  private:
+  // What one batch may answer of the calls that are out, and not be halved.
+  static constexpr std::size_t most_of(std::size_t out) noexcept { return out < many_out ? 3 * out / 5 : 3 * out / 10; }
+
+  static constexpr std::size_t many_out = 256;
   static constexpr std::size_t least_halved = 48;          // replies
   static constexpr std::size_t small_batch = 512;          // bytes
   static constexpr std::size_t much_waiting = 16U << 10U;  // with as much to be read

@@ -188,7 +188,8 @@ TEST_SUITE("server middleware") {
     journal j;
     {
       two_sides f{serving({with(&watched<incoming>, &j)})};
-      weft::sync_wait(f.client, weft::with_scope(&call_and_go, Echo::client{*f.peer}, saying("hi", 1h), &f.service.begun));
+      weft::sync_wait(f.client,
+                      weft::with_scope(&call_and_go, Echo::client{*f.peer}, saying("hi", 1h), &f.service.begun));
       until(j.ended, 1);
       f.server.stop();
       CHECK(f.service.stopped == 1);

@@ -83,8 +83,17 @@ TEST_SUITE("batch_pace") {
     pace.ended();
     CHECK(pace.to_write(some, start) == when::now);
   }
+  TEST_CASE("of many calls a batch is halved that answers half of those that are out") {
+    batch_pace pace;
+    pace.begins(256);
+    read(pace, 7, 128, some);
+    CHECK(pace.to_write(some, start) == when::later);
+    pace.read(128, some);
+    CHECK(pace.to_write(some, start) == when::now);
+  }
   TEST_CASE("a batch that answers few of the calls that are out is not halved, nor a small one") {
-    for (const auto& [replies, out] : {std::pair{64, 128}, std::pair{40, 40}}) {
+    for (const auto& [replies, out] :
+         {std::pair{64, 128}, std::pair{127, 254}, std::pair{64, 256}, std::pair{40, 40}}) {
       CAPTURE(replies);
       batch_pace pace;
       pace.begins(static_cast<std::size_t>(out));

@@ -95,7 +95,8 @@ def local(r):
 
 
 def memory(r):
-    yield lambda: (f"A player that waits takes {r('weft player', 'bytes')} bytes, with its call and the handler that waits "
+    yield lambda: (f"A player that waits takes {r('weft player', 'bytes')} bytes, with a call in somebody's mailbox "
+                   f"{r('weft player, with a call that waits in the mailbox', 'bytes')}, with its call and the handler that waits "
                    f"{r('weft player, with its call and the handler that waits', 'bytes')}; a goroutine "
                    f"{r('goroutine', 'bytes')}, a fiber {r('fiber of Boost', 'bytes')}.")
 
@@ -108,6 +109,18 @@ def path(r):
     for n in (1_000, 5_000, 10_000, 20_000, 40_000, 80_000):
         yield lambda n=n: (f"At {short(n)} frames a second p99 is {r('weft gate, session', 'p99_us', n)} µs over a session, "
                            f"{r('weft gate, unary', 'p99_us', n)} by unary calls, {r('Go gate, grpc-go', 'p99_us', n)} in Go.")
+
+
+    for n in (1_000, 20_000):
+        yield lambda n=n: (f"At {short(n)} a frame wakes threads of the gate {r('weft gate, session', 'gate_wake_ups', n)} times and of the service "
+                           f"{r('weft gate, session', 'service_wake_ups', n)} times over a session, {r('weft gate, unary', 'gate_wake_ups', n)} and "
+                           f"{r('weft gate, unary', 'service_wake_ups', n)} by unary calls, {r('Go gate, grpc-go', 'gate_wake_ups', n)} and "
+                           f"{r('Go gate, grpc-go', 'service_wake_ups', n)} in Go; it costs both together {cpu(r, 'weft gate, session', n)}, "
+                           f"{cpu(r, 'weft gate, unary', n)} and {cpu(r, 'Go gate, grpc-go', n)} µs of CPU.")
+
+
+def cpu(r, name, at):
+    return short(r.figure(name, "gate_cpu_us", at) + r.figure(name, "service_cpu_us", at))
 
 
 def player(r):

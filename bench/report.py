@@ -52,7 +52,9 @@ AT = {"path": "frames/s", "player": "chat, ms", "fanout": "receivers", "limit": 
       "locks": "ns inside", "retry": "calls out, or a second"}
 # Columns of the tables, in this order: field, heading.
 COLUMNS = [("calls_per_s", "calls/s"), ("p50_us", "p50 µs"), ("p99_us", "p99 µs"), ("max_us", "max µs"), ("ns", "ns"),
-           ("cpu_us_client", "client CPU µs"), ("cpu_us_server", "server CPU µs"), ("bytes", "bytes")]
+           ("cpu_us_client", "client CPU µs"), ("cpu_us_server", "server CPU µs"),
+           ("wire_bytes", "wire bytes"), ("allocations_client", "client allocations"), ("allocations_server", "server allocations"),
+           ("bytes", "bytes")]
 COLOURS = ["#1f6feb", "#0a8f5b", "#d1495b", "#b8860b", "#7a5cd6", "#0e8fa3", "#c2571a", "#8a8f98", "#a83f8f", "#5b7a1e"]
 DASHES = ["", "6 3", "2 3", "8 3 2 3"]
 STYLE = """

@@ -5,13 +5,19 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <charconv>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <optional>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 #include <vector>
+#include <weft/bench/rpc/allocations.hpp>
 #include <weft/bench/rpc/trials.hpp>
 
 namespace weft::bench {
@@ -40,6 +46,7 @@ The program starts itself again for each side of a round:
   --serve NAME  serve as contestant NAME until the end of input
   --call NAME   call a server as contestant NAME, with --port P --server-pid P --concurrency N
                 --payload B --seconds S
+  --count FILE  in which either side counts its allocations
 )";
 
 struct usage_error : std::runtime_error {
@@ -59,6 +66,7 @@ struct settings {
   int concurrency = 1;
   std::optional<std::size_t> payload;
   std::optional<std::string> only;
+  std::optional<std::string> count;
 
   std::chrono::nanoseconds measured() const {
     return std::chrono::round<std::chrono::nanoseconds>(
@@ -93,6 +101,7 @@ settings parse(std::span<char* const> arguments) {
     else if (flag == "--json") s.json = value();
     else if (flag == "--serve") s.serve = value();
     else if (flag == "--call") s.call = value();
+    else if (flag == "--count") s.count = value();
     else if (flag == "--port") s.port = positive<int>(flag, value());
     else if (flag == "--server-pid") s.server_pid = positive<int>(flag, value());
     else if (flag == "--concurrency") s.concurrency = positive<int>(flag, value());
@@ -109,6 +118,7 @@ const contestant& contestant_named(const contest& c, std::string_view name) {
 
 int run_server(const contest& c, const settings& s) {
   pin_to_core(server_core);
+  if (s.count) count_allocations(*s.count, &allocation_counts::server);
   parent_link parent;
   contestant_named(c, *s.serve).serve(parent);
   return 0;
@@ -122,12 +132,16 @@ int run_client(const contest& c, const settings& s) {
   run_result result;
   try {
     pin_to_core(client_core);
-    result =
-        contestant_named(c, *s.call)
-            .call({.target = "127.0.0.1:" + std::to_string(s.port),
-                   .outstanding = s.concurrency,
-                   .payload = s.payload.value_or(c.payloads.front()),
-                   .load = {.warm_up = warm_up_for(s.measured()), .measured = s.measured(), .server = s.server_pid}});
+    bench::load load{.warm_up = warm_up_for(s.measured()), .measured = s.measured(), .server = s.server_pid};
+    if (s.count) {
+      const auto* counts = &count_allocations(*s.count, &allocation_counts::client);
+      load.allocations = [counts] { return std::array{counts->client.load(), counts->server.load()}; };
+    }
+    result = contestant_named(c, *s.call)
+                 .call({.target = "127.0.0.1:" + std::to_string(s.port),
+                        .outstanding = s.concurrency,
+                        .payload = s.payload.value_or(c.payloads.front()),
+                        .load = load});
   } catch (const std::exception& error) {
     result = {.errors = 1, .error = error.what()};
   }
@@ -143,18 +157,47 @@ struct round_setup {
   std::chrono::nanoseconds measured;
 };
 
-run_result one_round(const contestant& c, const round_setup& setup) {
+// A file for allocation_counts, while it exists.
+struct counting_file {
+  counting_file() : name{(std::filesystem::temp_directory_path() / "weft-bench-XXXXXX").string()} {
+    const int fd = mkstemp(name.data());
+    if (fd < 0 || ftruncate(fd, sizeof(allocation_counts)) != 0)
+      throw std::system_error{errno, std::generic_category(), name};
+    close(fd);
+  }
+  ~counting_file() { unlink(name.c_str()); }
+  counting_file(const counting_file&) = delete;
+  counting_file& operator=(const counting_file&) = delete;
+
+  std::string name;
+};
+
+// With `count` each side counts its allocations there.
+run_result one_round(const contestant& c, const round_setup& setup, const counting_file* count = nullptr) {
   static constexpr auto start_up = 10s;
   const std::string name{c.name};
   std::string trouble;
   run_result result;
   try {
-    child_process server{{setup.suite, "--serve", name}};
+    std::vector<std::string> serve{setup.suite, "--serve", name};
+    if (count != nullptr) serve.insert(serve.end(), {"--count", count->name});
+    child_process server{serve};
     const auto port = announced_port(server, start_up);
-    child_process client{{setup.suite, "--call", name, "--port", std::to_string(port), "--server-pid",
-                          std::to_string(server.pid()), "--concurrency", std::to_string(setup.concurrency), "--payload",
-                          std::to_string(setup.payload), "--seconds",
-                          std::to_string(std::chrono::duration<double>(setup.measured).count())}};
+    std::vector<std::string> call{setup.suite,
+                                  "--call",
+                                  name,
+                                  "--port",
+                                  std::to_string(port),
+                                  "--server-pid",
+                                  std::to_string(server.pid()),
+                                  "--concurrency",
+                                  std::to_string(setup.concurrency),
+                                  "--payload",
+                                  std::to_string(setup.payload),
+                                  "--seconds",
+                                  std::to_string(std::chrono::duration<double>(setup.measured).count())};
+    if (count != nullptr) call.insert(call.end(), {"--count", count->name});
+    child_process client{call};
     const auto longest = start_up + warm_up_for(setup.measured) + setup.measured + 2 * call_deadline;
     result = run_result_from_line(client.read_line(std::chrono::ceil<std::chrono::milliseconds>(longest)));
     if (const auto ended = client.stop(); !ended.empty()) trouble = "client " + ended;
@@ -166,6 +209,18 @@ run_result one_round(const contestant& c, const round_setup& setup) {
   return {.errors = result.errors + 1, .error = result.error.empty() ? trouble : result.error + "; " + trouble};
 }
 
+// In a round of its own, which is not timed. Programs in peers/ count nothing.
+void count_allocations_of(const contestant& c, const round_setup& setup, row& r) {
+  const counting_file file;
+  const auto counted = one_round(c, setup, &file);
+  if (counted.errors > 0) {
+    if (!r.error) r.error = counted.error;
+    return;
+  }
+  r.allocations_client = counted.allocations_client;
+  r.allocations_server = counted.allocations_server;
+}
+
 std::vector<row> rows_at(const std::vector<contestant>& contestants, const round_setup& setup, int rounds) {
   std::vector<std::vector<run_result>> results(contestants.size());
   interleave(contestants.size(), rounds, [&](std::size_t i) {
@@ -175,11 +230,14 @@ std::vector<row> rows_at(const std::vector<contestant>& contestants, const round
     if (result.errors > 0) std::cerr << "VOID: " << result.error << '\n';
     else std::cerr << static_cast<long>(result.calls_per_second()) << " calls/s\n";
   });
+  auto counting = setup;
+  counting.measured = std::min<std::chrono::nanoseconds>(setup.measured, 300ms);
   std::vector<row> rows;
   const std::string base{contestants.front().name};
   for (std::size_t i = 0; i < contestants.size(); ++i) {
     const auto& one = contestants[i];
     auto& r = rows.emplace_back(row_of(std::string{one.name}, one.peer, setup.concurrency, results[i]));
+    if (one.program == nullptr) count_allocations_of(one, counting, r);
     if (!r.error && !rows.front().error)
       r.ratio[base] = r.calls_per_second.median / rows.front().calls_per_second.median;
   }

@@ -14,6 +14,7 @@
 #include <charconv>
 #include <csignal>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <iomanip>
 #include <ostream>
@@ -71,6 +72,34 @@ std::chrono::nanoseconds process_cpu_time(pid_t pid) {
   return std::chrono::seconds{used.tv_sec} + std::chrono::nanoseconds{used.tv_nsec};
 }
 
+process_work work_of(pid_t pid) {
+  process_work work{.cpu = process_cpu_time(pid)};
+  for (const auto& thread : std::filesystem::directory_iterator{"/proc/" + std::to_string(pid) + "/task"}) {
+    std::ifstream status{thread.path() / "status"};
+    for (std::string word; status >> word;) {
+      if (word == "voluntary_ctxt_switches:" && status >> word) work.wake_ups += std::stoull(word);
+    }
+  }
+  return work;
+}
+
+std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> found;
+  for (const auto& thread : std::filesystem::directory_iterator{"/proc/" + std::to_string(pid) + "/task"}) {
+    std::ifstream children{thread.path() / "children"};
+    for (pid_t child = 0; children >> child;) found.push_back(child);
+  }
+  return found;
+}
+
+std::uint64_t loopback_bytes() {
+  std::ifstream devices{"/proc/net/dev"};
+  for (std::string word; devices >> word;) {
+    if (word == "lo:" && devices >> word) return std::stoull(word);
+  }
+  return 0;
+}
+
 void pin_to_core(int core) {
   cpu_set_t cores;
   CPU_ZERO(&cores);
@@ -84,7 +113,8 @@ void pin_to_core(int core) {
 std::string to_line(const run_result& r) {
   std::ostringstream line;
   line << std::setprecision(17) << r.calls << ' ' << r.seconds << ' ' << r.p50_us << ' ' << r.p99_us << ' '
-       << r.cpu_us_client << ' ' << r.cpu_us_server << ' ' << r.errors << ' ';
+       << r.cpu_us_client << ' ' << r.cpu_us_server << ' ' << r.errors << ' ' << r.wire_bytes << ' '
+       << r.allocations_client << ' ' << r.allocations_server << ' ';
   for (const char c : r.error) line << (c == '\n' || c == '\r' ? ' ' : c);
   return std::move(line).str();
 }
@@ -92,7 +122,8 @@ std::string to_line(const run_result& r) {
 run_result run_result_from_line(std::string_view line) {
   std::istringstream in{std::string{line}};
   run_result r;
-  if (!(in >> r.calls >> r.seconds >> r.p50_us >> r.p99_us >> r.cpu_us_client >> r.cpu_us_server >> r.errors))
+  if (!(in >> r.calls >> r.seconds >> r.p50_us >> r.p99_us >> r.cpu_us_client >> r.cpu_us_server >> r.errors >>
+        r.wire_bytes >> r.allocations_client >> r.allocations_server))
     throw std::runtime_error{"not a result: " + std::string{line}};
   std::getline(in >> std::ws, r.error);
   return r;
@@ -122,7 +153,11 @@ void closed_loop::failed(std::string_view why) {
 }
 
 closed_loop::sample closed_loop::take_sample(clock::time_point now) try {
-  return {.time = now, .client_cpu = process_cpu_time(), .server_cpu = process_cpu_time(load_.server)};
+  return {.time = now,
+          .client_cpu = process_cpu_time(),
+          .server_cpu = process_cpu_time(load_.server),
+          .wire_bytes = loopback_bytes(),
+          .allocations = load_.allocations ? load_.allocations() : std::array<std::uint64_t, 2>{}};
 } catch (const std::system_error& error) {  // its server is gone; calls are still out, so this must not unwind them
   failed(error.what());
   return {};
@@ -137,6 +172,9 @@ run_result closed_loop::result() const {
   r.p99_us = micros(latencies_.percentile(99));
   r.cpu_us_client = micros(last_.client_cpu - first_.client_cpu) / calls;
   r.cpu_us_server = micros(last_.server_cpu - first_.server_cpu) / calls;
+  r.wire_bytes = static_cast<double>(last_.wire_bytes - first_.wire_bytes) / calls;
+  r.allocations_client = static_cast<double>(last_.allocations[0] - first_.allocations[0]) / calls;
+  r.allocations_server = static_cast<double>(last_.allocations[1] - first_.allocations[1]) / calls;
   return r;
 }
 
@@ -292,6 +330,7 @@ row row_of(std::string name, bool peer, int concurrency, const std::vector<run_r
   r.p99_us = over_rounds(&run_result::p99_us).median;
   r.cpu_us_client = over_rounds(&run_result::cpu_us_client).median;
   r.cpu_us_server = over_rounds(&run_result::cpu_us_server).median;
+  r.wire_bytes = over_rounds(&run_result::wire_bytes).median;
   return r;
 }
 
@@ -320,7 +359,10 @@ void write_json(std::ostream& out, const row& r) {
   out << std::fixed << std::setprecision(1) << R"(,"calls_per_s":{"median":)" << r.calls_per_second.median
       << R"(,"min":)" << r.calls_per_second.min << R"(,"max":)" << r.calls_per_second.max << "}" << std::setprecision(3)
       << R"(,"p50_us":)" << r.p50_us << R"(,"p99_us":)" << r.p99_us << R"(,"cpu_us_client":)" << r.cpu_us_client
-      << R"(,"cpu_us_server":)" << r.cpu_us_server << R"(,"ratio":{)";
+      << R"(,"cpu_us_server":)" << r.cpu_us_server << R"(,"wire_bytes":)" << r.wire_bytes;
+  if (r.allocations_client > 0)
+    out << R"(,"allocations_client":)" << r.allocations_client << R"(,"allocations_server":)" << r.allocations_server;
+  out << R"(,"ratio":{)";
   const char* separator = "";
   for (const auto& [name, ratio] : r.ratio) {
     out << separator << json_string(name) << ":" << ratio;

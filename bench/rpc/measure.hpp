@@ -37,6 +37,18 @@ class latency_histogram {
 /// is no such process.
 std::chrono::nanoseconds process_cpu_time(pid_t pid = 0);
 
+/// What the threads of a process have done so far; those that have ended count with their CPU time only.
+struct process_work {
+  std::chrono::nanoseconds cpu{};
+  std::uint64_t wake_ups = 0;  ///< How often one of them slept, and was woken.
+};
+/// Throws when there is no such process.
+process_work work_of(pid_t pid);
+std::vector<pid_t> children_of(pid_t pid);
+
+/// What has crossed the loopback since the machine started, whoever sent it.
+std::uint64_t loopback_bytes();
+
 /// Keeps the calling thread, and those that it starts from now on, on one core. Throws std::system_error.
 void pin_to_core(int core);
 inline constexpr int client_core = 0;
@@ -50,6 +62,9 @@ struct run_result {
   double p99_us = 0;
   double cpu_us_client = 0;  // per call, all threads of the process
   double cpu_us_server = 0;
+  double wire_bytes = 0;          // per call, both ways, with the headers of TCP and IP: all that crossed the loopback
+  double allocations_client = 0;  // per call; 0 unless they were counted
+  double allocations_server = 0;
   std::uint64_t errors = 0;  // of the whole run, warm-up and drain too
   std::string error;         // the first of them
 
@@ -64,7 +79,8 @@ run_result run_result_from_line(std::string_view line);
 struct load {
   std::chrono::nanoseconds warm_up;
   std::chrono::nanoseconds measured;
-  pid_t server = 0;  // whose CPU time counts as the server's
+  pid_t server = 0;                                                // whose CPU time counts as the server's
+  std::function<std::array<std::uint64_t, 2>()> allocations = {};  // of client and server so far; may be empty
 };
 
 /// Says when a closed loop of calls is warm and when it is over, and records the time between. Every contestant's
@@ -93,6 +109,8 @@ class closed_loop {
     clock::time_point time;
     std::chrono::nanoseconds client_cpu;
     std::chrono::nanoseconds server_cpu;
+    std::uint64_t wire_bytes;
+    std::array<std::uint64_t, 2> allocations;
   };
 
   sample take_sample(clock::time_point now);
@@ -174,6 +192,9 @@ struct row {
   double p99_us = 0;
   double cpu_us_client = 0;
   double cpu_us_server = 0;
+  double wire_bytes = 0;
+  double allocations_client = 0;  // 0 unless they were counted
+  double allocations_server = 0;
   std::map<std::string, double> ratio;  // of the median calls per second to another row's, by that row's name
   std::optional<std::string> error;     // the row is void, and the figures are not to be used
 };

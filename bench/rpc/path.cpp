@@ -1,5 +1,7 @@
+#include <chrono>
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 #include <weft/bench/rpc/frame_source.hpp>
@@ -69,14 +71,29 @@ void serve_gate(parent_link& parent) {
   where.stop();
 }
 
+// A frame's share of what a process did.
+void add_work(figures& f, const std::string& process, const process_work& before, const process_work& after,
+              double frames) {
+  f[process + "_cpu_us"] = std::chrono::duration<double, std::micro>(after.cpu - before.cpu).count() / frames;
+  f[process + "_wake_ups"] = static_cast<double>(after.wake_ups - before.wake_ups) / frames;
+}
+
 figures run_path(const char* gate, int rate, const trial_options& o) {
   child_process server{{"path", "--serve", gate}};
   const int port = announced_port(server, 10s);
   pin_to_core(client_core);
+  const auto services = children_of(server.pid());
+  if (services.size() != 1) throw std::runtime_error{"the gate has not one child, its service"};
   frame_source frames{port, connections};
-  const auto got = frames.run({.per_second = rate, .seconds = o.seconds});
+  const frame_source::plan plan{.per_second = rate, .seconds = o.seconds};
+  const auto gate_before = work_of(server.pid());
+  const auto service_before = work_of(services.front());
+  const auto got = frames.run(plan);
   figures f{{"calls_per_s", got.answered_per_second}, {"offered_per_s", got.due_per_second}};
   add_latency(f, got.latency[0]);
+  const auto sent = got.due_per_second * (o.seconds + std::chrono::duration<double>(plan.warm_up).count());
+  add_work(f, "gate", gate_before, work_of(server.pid()), sent);
+  add_work(f, "service", service_before, work_of(services.front()), sent);
   return f;
 }
 

@@ -1,6 +1,9 @@
 #include <doctest/doctest.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include <sstream>
+#include <thread>
 #include <weft/bench/rpc/measure.hpp>
 
 using namespace std::chrono_literals;
@@ -57,13 +60,43 @@ TEST_SUITE("measure") {
     CHECK(row_of("x", false, 1, {good, good}).calls_per_second.median == 100);
   }
 
+  TEST_CASE("what a process did counts the wake-ups of all its threads") {
+    const auto before = weft::bench::work_of(getpid());
+    weft::bench::process_work after;
+    std::jthread sleeper{[&after] {
+      for (int i = 0; i < 20; ++i) poll(nullptr, 0, 1);
+      after = weft::bench::work_of(getpid());  // while this thread is there: one that has ended counts no more
+    }};
+    sleeper.join();
+    CHECK(after.wake_ups - before.wake_ups >= 20);
+    CHECK(after.cpu > before.cpu);
+  }
+
+  TEST_CASE("a process knows its children") {
+    weft::bench::child_process child{{"--version"}};
+    CHECK(weft::bench::children_of(getpid()) == std::vector<pid_t>{child.pid()});
+    child.stop();
+    CHECK(weft::bench::children_of(getpid()).empty());
+  }
+
   TEST_CASE("a round's line reads back as what was written") {
-    const run_result r{
-        .calls = 7, .seconds = 0.25, .p50_us = 1.5, .p99_us = 9, .cpu_us_client = 2, .cpu_us_server = 3, .error = {}};
+    const run_result r{.calls = 7,
+                       .seconds = 0.25,
+                       .p50_us = 1.5,
+                       .p99_us = 9,
+                       .cpu_us_client = 2,
+                       .cpu_us_server = 3,
+                       .wire_bytes = 240.5,
+                       .allocations_client = 4,
+                       .allocations_server = 6.5,
+                       .error = {}};
     const auto back = weft::bench::run_result_from_line(weft::bench::to_line(r));
     CHECK(back.calls == 7);
     CHECK(back.seconds == 0.25);
     CHECK(back.p99_us == 9);
+    CHECK(back.wire_bytes == 240.5);
+    CHECK(back.allocations_client == 4);
+    CHECK(back.allocations_server == 6.5);
     CHECK(back.errors == 0);
     CHECK_THROWS_AS(weft::bench::run_result_from_line("port 80"), std::runtime_error);
   }

@@ -73,7 +73,9 @@ func serve(streamWorkers uint) {
 
 const deadline = 5 * time.Second
 
-func wrong(got, wanted int) error { return fmt.Errorf("a reply of %d bytes instead of %d", got, wanted) }
+func wrong(got, wanted int) error {
+	return fmt.Errorf("a reply of %d bytes instead of %d", got, wanted)
+}
 
 // callUnary: a goroutine for each call that is out.
 func callUnary(echo pb.EchoClient, payload []byte, loop *closedLoop) {

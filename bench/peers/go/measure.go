@@ -2,8 +2,11 @@ package main
 
 import (
 	"fmt"
+	"io/ioutil"
 	"math/bits"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -64,6 +67,22 @@ func cpuTime(pid int) time.Duration {
 	return time.Duration(used.Nano())
 }
 
+// loopbackBytes is what has crossed the loopback since the machine started.
+func loopbackBytes() uint64 {
+	devices, err := ioutil.ReadFile("/proc/net/dev")
+	if err != nil {
+		fail("loopback: %v", err)
+	}
+	fields := strings.Fields(string(devices))
+	for i := range fields[:len(fields)-1] {
+		if fields[i] == "lo:" {
+			bytes, _ := strconv.ParseUint(fields[i+1], 10, 64)
+			return bytes
+		}
+	}
+	return 0
+}
+
 // monotonicNow is the clock that C++ calls steady, in nanoseconds.
 func monotonicNow() int64 {
 	var now syscall.Timespec
@@ -76,6 +95,7 @@ func monotonicNow() int64 {
 type sample struct {
 	at             time.Time
 	client, server time.Duration
+	wire           uint64
 }
 
 type closedLoop struct {
@@ -90,7 +110,7 @@ type closedLoop struct {
 }
 
 func (l *closedLoop) sample(now time.Time) sample {
-	return sample{now, cpuTime(0), cpuTime(l.serverPid)}
+	return sample{now, cpuTime(0), cpuTime(l.serverPid), loopbackBytes()}
 }
 
 // succeeded records a call and moves its beginning to now; false when the run is over.
@@ -137,13 +157,14 @@ func (l *closedLoop) failed(why error) {
 // print is bench::to_line.
 func (l *closedLoop) print() {
 	if l.failure != nil {
-		fmt.Printf("0 0 0 0 0 0 1 %v\n", l.failure)
+		fmt.Printf("0 0 0 0 0 0 1 0 0 0 %v\n", l.failure)
 		return
 	}
 	calls := float64(l.latencies.total)
 	us := func(a, b time.Duration) float64 { return float64(b-a) / 1e3 / calls }
-	fmt.Printf("%d %g %g %g %g %g 0 \n", l.latencies.total, l.last.at.Sub(l.first.at).Seconds(), l.latencies.percentile(50),
-		l.latencies.percentile(99), us(l.first.client, l.last.client), us(l.first.server, l.last.server))
+	wire := float64(l.last.wire-l.first.wire) / calls
+	fmt.Printf("%d %g %g %g %g %g 0 %g 0 0 \n", l.latencies.total, l.last.at.Sub(l.first.at).Seconds(), l.latencies.percentile(50),
+		l.latencies.percentile(99), us(l.first.client, l.last.client), us(l.first.server, l.last.server), wire)
 }
 
 func fail(format string, arguments ...interface{}) {

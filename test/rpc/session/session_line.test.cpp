@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -72,25 +73,47 @@ wire::v1::Batch attach(std::uint32_t version) {
   return b;
 }
 
-weft::status status_of_a_call_to(const std::string& first_batch, const std::string& farewell = {}) {
-  weft::rpc_runtime serving{{.runtime = {.workers = 1, .log = [](std::string_view) {}}}};
-  one_batch there{serving, first_batch, farewell};
-  weft::server_options o;
-  o.sessions = false;
-  weft::server server{serving, std::move(o)};
-  server.add(there);
-  REQUIRE(server.start().ok());
-  weft::rpc_runtime rt{{.runtime = {.workers = 1, .log = [](std::string_view) {}}}};
-  weft::status outcome;
-  {
-    weft::peer peer{rt, server.address()};
-    auto session = peer.session();
-    const auto options = weft::call_options{weft::within{2s}};
-    outcome = weft::sync_wait(rt, weft::as_task(Echo::client{session.ordered(1)}.Say(say("x"), options))).status();
+// A client's session with such a server.
+struct stage {
+  explicit stage(const wire::v1::Batch& first) : stage{first.SerializeAsString()} {}
+  explicit stage(std::string first, std::string farewell = {})
+      : there{serving, std::move(first), std::move(farewell)}, server{serving, own_end_of_sessions()} {
+    server.add(there);
+    REQUIRE(server.start().ok());
+    peer.emplace(rt, server.address());
+    session.emplace(*peer);
   }
-  server.stop();
-  there.stop_and_wait(weft::stop_mode::abort);
-  return outcome;
+  ~stage() {
+    session.reset();
+    peer.reset();
+    server.stop();
+    there.stop_and_wait(weft::stop_mode::abort);
+  }
+
+  weft::status call(const Echo::client& to, weft::call_options options) {
+    return weft::sync_wait(rt, weft::as_task(to.Say(say("x"), std::move(options)))).status();
+  }
+
+  static weft::server_options own_end_of_sessions() {
+    weft::server_options o;
+    o.sessions = false;
+    return o;
+  }
+  static weft::rpc_options quiet() {
+    return {.runtime = {.workers = 1, .log = [](std::string_view) {}}};
+  }
+
+  weft::rpc_runtime serving{quiet()};
+  one_batch there;
+  weft::server server;
+  weft::rpc_runtime rt{quiet()};
+  std::optional<weft::peer> peer;
+  std::optional<weft::session> session;
+};
+
+weft::status status_of_a_call_to(const std::string& first_batch, const std::string& farewell = {}) {
+  stage s{first_batch, farewell};
+  return s.call(Echo::client{s.session->ordered(1)}, weft::within{2s});
 }
 
 }  // namespace
@@ -129,58 +152,27 @@ TEST_SUITE("session_line") {
 
   TEST_CASE(
       "a server that goes away as soon as it is reached is not reached again and again, and counts as out of reach") {
-    weft::rpc_runtime serving{{.runtime = {.workers = 1, .log = [](std::string_view) {}}}};
     auto leaving = attach(1);
     leaving.mutable_go_away();
-    one_batch there{serving, leaving.SerializeAsString()};
-    weft::server_options o;
-    o.sessions = false;
-    weft::server server{serving, std::move(o)};
-    server.add(there);
-    REQUIRE(server.start().ok());
-    weft::rpc_runtime rt{{.runtime = {.workers = 1, .log = [](std::string_view) {}}}};
-    {
-      weft::peer peer{rt, server.address()};
-      auto session = peer.session();
-      const Echo::client to{session.ordered(1)};
-      const auto call = [&](weft::call_options options) {
-        return weft::sync_wait(rt, weft::as_task(to.Say(say("x"), std::move(options)))).code();
-      };
-      CHECK(call(weft::call_options{weft::within{1s}}.wait_for_ready()) == code::deadline_exceeded);
-      CHECK(there.streams >= 2);
-      CHECK(there.streams < 10);
-      CHECK(call(weft::within{5s}) == code::unavailable);
-    }
-    server.stop();
-    there.stop_and_wait(weft::stop_mode::abort);
+    stage s{leaving};
+    const Echo::client to{s.session->ordered(1)};
+    CHECK(s.call(to, weft::call_options{weft::within{1s}}.wait_for_ready()).code() == code::deadline_exceeded);
+    CHECK(s.there.streams >= 2);
+    CHECK(s.there.streams < 10);
+    CHECK(s.call(to, weft::within{5s}).code() == code::unavailable);
   }
 
   TEST_CASE(
       "a call of a lane without gaps that was given up, and of which nobody knows whether it ran, stops the lane") {
-    weft::rpc_runtime serving{{.runtime = {.workers = 1, .log = [](std::string_view) {}}}};
     auto open = attach(1);
     open.mutable_attach()->mutable_window()->set_calls(9);
     open.mutable_attach()->mutable_window()->set_bytes(9'000);
-    one_batch there{serving, open.SerializeAsString()};
-    weft::server_options o;
-    o.sessions = false;
-    weft::server server{serving, std::move(o)};
-    server.add(there);
-    REQUIRE(server.start().ok());
-    weft::rpc_runtime rt{{.runtime = {.workers = 1, .log = [](std::string_view) {}}}};
-    {
-      weft::peer peer{rt, server.address()};
-      auto session = peer.session();
-      const Echo::client to{session.gapless(1)};
-      const auto say_within = [&](weft::duration limit) {
-        return weft::sync_wait(rt, weft::as_task(to.Say(say("x"), weft::within{limit}))).code();
-      };
-      CHECK(say_within(300ms) == code::deadline_exceeded);
-      CHECK(session.state() == weft::session_state::open);
-      server.stop();
-      while (session.state() == weft::session_state::open) std::this_thread::yield();
-      CHECK(say_within(5s) == code::aborted);
-    }
-    there.stop_and_wait(weft::stop_mode::abort);
+    stage s{open};
+    const Echo::client to{s.session->gapless(1)};
+    CHECK(s.call(to, weft::within{300ms}).code() == code::deadline_exceeded);
+    CHECK(s.session->state() == weft::session_state::open);
+    s.server.stop();
+    while (s.session->state() == weft::session_state::open) std::this_thread::yield();
+    CHECK(s.call(to, weft::within{5s}).code() == code::aborted);
   }
 }

@@ -17,7 +17,7 @@ add_compile_options(
   "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Woverloaded-virtual>"
   "$<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wshadow;-Wimplicit-fallthrough>"
   # False positives of g++ 12: in optimised code (GCC PR 105562, PR 105651), and for a coroutine's frame that holds a lambda.
-  "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-array-bounds;-Wno-maybe-uninitialized;-Wno-restrict;-Wno-subobject-linkage>")
+  "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-maybe-uninitialized;-Wno-restrict;-Wno-subobject-linkage>")
 if(WEFT_WERROR)
   add_compile_options(-Werror)
 endif()

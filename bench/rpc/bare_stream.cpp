@@ -86,6 +86,7 @@ void serve(parent_link& parent) {
   int port = 0;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.SetMaxReceiveMessageSize(-1);  // a batch of many large calls is more than gRPC's 4 MiB
   builder.RegisterAsyncGenericService(&service);
   const auto queue = builder.AddCompletionQueue();
   const auto server = builder.BuildAndStart();
@@ -143,6 +144,7 @@ run_result call(const call_setup& setup) {
   process_setup();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetMaxReceiveMessageSize(-1);
   const auto channel = grpc::CreateCustomChannel(setup.target, grpc::InsecureChannelCredentials(), arguments);
   grpc::GenericStub stub{channel};
   grpc::CompletionQueue queue;

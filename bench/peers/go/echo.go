@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/ioutil"
+	"math"
 	"net"
 	"os"
 	"sync"
@@ -55,7 +56,7 @@ func serve(streamWorkers uint) {
 	if err != nil {
 		fail("%v", err)
 	}
-	var options []grpc.ServerOption
+	options := []grpc.ServerOption{grpc.MaxRecvMsgSize(math.MaxInt32)} // a batch of many large calls is more than its 4 MiB
 	if streamWorkers > 0 {
 		options = append(options, grpc.NumStreamWorkers(uint32(streamWorkers)))
 	}
@@ -209,6 +210,7 @@ func callMany(echo pb.EchoClient, payload []byte, concurrency int, loop *closedL
 }
 
 func call(way, target string, concurrency, payloadBytes int, loop *closedLoop, options []grpc.DialOption) {
+	options = append(options, grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)))
 	connection, err := grpc.Dial(target, append(options, grpc.WithInsecure(), grpc.WithBlock())...)
 	if err != nil {
 		fail("%v", err)

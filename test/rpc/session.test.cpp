@@ -29,7 +29,6 @@ using test::say;
 using test::say_all;
 using test::say_in;
 using test::v1::Echo;
-using test::v1::EchoReply;
 using weft::code;
 
 TEST_SUITE("session") {

@@ -21,7 +21,6 @@ using namespace std::chrono_literals;
 using test::ends;
 using test::outcomes;
 using test::say;
-using test::say_all;
 using test::v1::Echo;
 using weft::code;
 

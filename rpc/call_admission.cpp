@@ -30,20 +30,19 @@ std::vector<std::string> certificate_names(const grpc::ServerContext& context) {
 
 status call_admission::enter(server_origin& call, const char* method) {
   if (auto s = enter_session(call, method); !s.ok()) return s;
-  if (options_.policy.empty()) return {};
-  auto s = options_.policy.check(method, call.identity_);
-  if (!s.ok()) ++counters_.denied;
-  return s;
+  return check_policy(call, method);
 }
 
 status call_admission::enter_session(server_origin& stream, const char* method) {
-  if (auto s = count(stream); !s.ok()) {
-    ++counters_.refused;
-    return s;
-  }
-  auto s = find_out_who(stream, method);
-  if (!s.ok()) ++counters_.denied;
-  return s;
+  if (auto s = count(stream); !s.ok()) return s;
+  if (auto s = measure_metadata(stream, method); !s.ok()) return s;
+  return find_out_who(stream, method);
+}
+
+status call_admission::enter_from_session(server_origin& call, const char* method) {
+  if (auto s = count(call); !s.ok()) return s;
+  if (auto s = find_out_who(call, method); !s.ok()) return s;
+  return check_policy(call, method);
 }
 
 status call_admission::count(server_origin& call) {
@@ -51,11 +50,32 @@ status call_admission::count(server_origin& call) {
     call.address_ = address_of(call.peer());
     ++of_peer_[call.address_];
   }
-  if (++running_ > options_.running) return resource_exhausted("the server has as many calls in progress as it may");
+  if (++running_ > options_.running) {
+    ++counters_.refused;
+    return resource_exhausted("the server has as many calls in progress as it may");
+  }
   if (options_.running_per_peer != 0 && of_peer_[call.address_] > options_.running_per_peer) {
+    ++counters_.refused;
     return resource_exhausted("the server has as many calls of this client in progress as it may");
   }
   return {};
+}
+
+status call_admission::measure_metadata(const server_origin& call, const char* method) {
+  constexpr std::size_t overhead = 32;  // of an entry, as HTTP/2 counts it
+  std::size_t bytes = 0;
+  for (const auto& [key, value] : call.context().client_metadata()) bytes += key.size() + value.size() + overhead;
+  if (bytes <= static_cast<std::size_t>(options_.metadata_bytes)) return {};
+  ++counters_.refused;
+  return resource_exhausted(std::string{method} + ": the metadata have " + std::to_string(bytes) + " bytes, and " +
+                            std::to_string(options_.metadata_bytes) + " are taken");
+}
+
+status call_admission::check_policy(const server_origin& call, const char* method) {
+  if (options_.policy.empty()) return {};
+  auto s = options_.policy.check(method, call.identity_);
+  if (!s.ok()) ++counters_.denied;
+  return s;
 }
 
 void call_admission::leave(server_origin& call) noexcept {
@@ -65,16 +85,20 @@ void call_admission::leave(server_origin& call) noexcept {
   if (--of_peer->second == 0) of_peer_.erase(of_peer);
 }
 
-status call_admission::find_out_who(server_origin& call, const char* method) const {
+status call_admission::find_out_who(server_origin& call, const char* method) {
   const bool mutual = options_.tls && !options_.tls->client_authorities.empty();
   if (!mutual && !options_.authenticate && options_.policy.empty()) return {};
   const auto names = mutual ? certificate_names(call.context()) : std::vector<std::string>{};
   if (options_.authenticate) {
     try {
       auto identity = options_.authenticate({method, call.received(), call.peer(), names});
-      if (!identity.ok()) return std::move(identity).status();
+      if (!identity.ok()) {
+        ++counters_.denied;
+        return std::move(identity).status();
+      }
       call.identity_ = std::move(*identity);
     } catch (...) {  // whatever a user throws
+      ++counters_.denied;
       return {code::unauthenticated, "the authenticator failed"};
     }
   } else if (!names.empty()) {

@@ -16,8 +16,10 @@ class call_admission {
 
   /// Errors: RESOURCE_EXHAUSTED, UNAUTHENTICATED, PERMISSION_DENIED, or what the authenticator says.
   status enter(server_origin& call, const char* method);
-  /// The same for a session, whose calls `enter` each: no policy applies to itself.
+  /// The same for a session: no policy applies to itself.
   status enter_session(server_origin& stream, const char* method);
+  /// And for each of its calls, whose metadata the session has measured.
+  status enter_from_session(server_origin& call, const char* method);
   /// Once for every `enter`, whatever it said, when nothing of the call is left.
   void leave(server_origin& call) noexcept;
 
@@ -25,7 +27,9 @@ class call_admission {
 
  private:
   status count(server_origin& call);
-  status find_out_who(server_origin& call, const char* method) const;
+  status measure_metadata(const server_origin& call, const char* method);
+  status check_policy(const server_origin& call, const char* method);
+  status find_out_who(server_origin& call, const char* method);
 
   const server_options& options_;
   server_counters& counters_;

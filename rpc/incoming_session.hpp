@@ -151,7 +151,7 @@ class server::state::incoming_session final : operation,
   }
   status admit(detail::server_origin& call, const char* path) override {
     ++state_.server_.counters_.calls;
-    return state_.admission_.enter(call, path);
+    return state_.admission_.enter_from_session(call, path);
   }
   void left(detail::server_origin& call) noexcept override { state_.admission_.leave(call); }
   const grpc::ServerContext* stream_context() const noexcept override { return &context_; }

@@ -1,6 +1,7 @@
 #include <weft/rpc/server.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <stop_token>
 #include <string>
 #include <weft/rpc/convert.hpp>
@@ -125,7 +126,10 @@ void server::state::set_limits(grpc::ServerBuilder& builder) const {
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   }
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.streams_per_connection);
-  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, options.metadata_bytes);
+  // A call beyond this leaves gRPC's decoder out of step with the client's encoder, and a later one may then end the connection:
+  // so it is far above what calls are refused for.
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE,
+                             std::min(options.metadata_bytes, std::numeric_limits<int>::max() / 4) * 4);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, to_milliseconds(options.handshake));
   builder.SetMaxReceiveMessageSize(options.request_bytes);
   if (options.connection_age <= duration::zero()) return;

@@ -57,7 +57,8 @@ struct server_options {
   std::size_t session_reply_bytes = 16U << 20U;
   /// A larger request fails its call with RESOURCE_EXHAUSTED.
   int request_bytes = 4 << 20;
-  /// Of all metadata of a call; more fails it with RESOURCE_EXHAUSTED.
+  /// Of all metadata of a call, each entry with 32 bytes added; more fails it with RESOURCE_EXHAUSTED. gRPC stops reading at
+  /// four times as much, which may cost the client its connection.
   int metadata_bytes = 16 << 10;
   /// A connection that has not shaken hands by then is closed.
   duration handshake = std::chrono::seconds{10};

@@ -77,10 +77,49 @@ class child : public work, public receiver_of<T> {
 };
 
 /// Copies what a coroutine is given into a frame of its own, so that it may take references to it:
-/// `invoke_owned(&player::on_card, this, message)`.
+/// `invoke_owned(&player::on_card, this, message)`. `f` is called when the task runs.
 template <class F, class... Args>
 auto invoke_owned(F f, Args... args) -> std::remove_cvref_t<std::invoke_result_t<F&, Args...>> {
   co_return co_await std::invoke(f, std::move(args)...);
+}
+
+namespace detail {
+
+// Whether a coroutine's own frame keeps an argument of type A that it takes as P; otherwise somebody else has to.
+template <class P, class A>
+inline constexpr bool callee_keeps = std::is_same_v<P, A> || (std::is_scalar_v<P> && std::is_scalar_v<A>);
+template <class P, class A>
+inline constexpr bool callee_keeps<P&, std::reference_wrapper<A>> = std::is_convertible_v<A*, P*>;
+
+template <class F, class... Args>
+struct callee_keeps_all : std::false_type {};
+template <class R, class... P, class... Args>
+  requires(sizeof...(P) == sizeof...(Args))
+struct callee_keeps_all<R (*)(P...), Args...> : std::bool_constant<(callee_keeps<P, Args> && ...)> {};
+template <class R, class C, class... P, class Object, class... Args>
+  requires(sizeof...(P) == sizeof...(Args))
+struct callee_keeps_all<R (C::*)(P...), Object*, Args...> : std::bool_constant<(callee_keeps<P, Args> && ...)> {};
+template <class R, class C, class... P, class Object, class... Args>
+  requires(sizeof...(P) == sizeof...(Args))
+struct callee_keeps_all<R (C::*)(P...) const, Object*, Args...> : std::bool_constant<(callee_keeps<P, Args> && ...)> {};
+// A lambda without captures is a function.
+template <class F, class... Args>
+  requires std::is_class_v<F> && requires(F f) { +f; }
+struct callee_keeps_all<F, Args...> : callee_keeps_all<decltype(+std::declval<F&>()), Args...> {};
+
+}  // namespace detail
+
+/// As `invoke_owned`, for the strand on which the task will run: `f` may be called at once. The frame of its own, and its
+/// memory, is saved where a coroutine takes all that it is given by value, and so keeps it itself.
+template <class F, class... Args>
+auto invoke_owned_here(F f, Args... args) -> std::remove_cvref_t<std::invoke_result_t<F&, Args...>> {
+  if constexpr (!detail::callee_keeps_all<F, Args...>::value) {
+    return invoke_owned(std::move(f), std::move(args)...);
+  } else if constexpr (std::is_class_v<F>) {
+    return (+f)(std::move(args)...);
+  } else {
+    return std::invoke(f, std::move(args)...);
+  }
 }
 
 }  // namespace weft

@@ -75,7 +75,6 @@ class context {
   strand& home() const noexcept { return *strand_; }
   context* parent() const noexcept { return parent_; }
   const char* name() const noexcept { return name_; }
-  /// `name` has to live as long as the runtime: a literal.
   /// What dumps and reports call it from now on. A name lives as long as the runtime, as all names of tasks do: a literal,
   /// since the monitor reads it without asking. Whose task it is, is said by `weft::annotate`.
   void rename(const char* name) noexcept { name_ = name; }

@@ -16,7 +16,7 @@ namespace weft {
 /// through a lock-free stack; a class keeps at most `kept` free frames, the rest goes back to the heap.
 class alignas(64) frame_pool {
  public:
-  static constexpr std::size_t step = 64;       ///< Bytes between size classes.
+  static constexpr std::size_t step = 32;       ///< Bytes between size classes.
   static constexpr std::size_t largest = 2048;  ///< Above this the heap serves.
   static constexpr std::uint32_t kept = 4096;   ///< Free frames kept for each class.
 

@@ -18,7 +18,7 @@ namespace weft {
 ///
 /// Between two workers only messages pass, and every field has one owner:
 ///   1. the caller submits it to the service; from then on the handler's side is the service's worker's.
-///   2. the service's worker, when the handler has ended or the call was refused, submits it back (`homeward_`).
+///   2. the service's worker, when the handler has ended or the call was refused, submits it back.
 ///   3. a caller that gives up before that submits `order_` to the service's worker, which stops the handler, if it still
 ///      runs, and submits `order_` back.
 /// The caller's worker destroys it when it is back (2) and no order is out (3). So nothing is shared, and nothing is locked.
@@ -26,7 +26,7 @@ namespace weft {
 template <class R>
 class local_call : public call_of<R>, public handler_call<R>, timer {
  protected:
-  local_call(service& to, const char* method) noexcept : handler_call<R>{to, method}, homeward_{*this}, order_{*this} {}
+  local_call(service& to, const char* method) noexcept : handler_call<R>{to, method} {}
 
   status depart(worker& home, time_point deadline, const context* caller) noexcept override {
     caller_home_ = &home;
@@ -45,12 +45,8 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
   worker& caller_home() const noexcept { return *caller_home_; }
 
  private:
-  struct homeward final : work {
-    explicit homeward(local_call& c) noexcept : call{c} {}
-    void run() noexcept override { call.came_home(); }
-    local_call& call;
-  };
-  struct order final : work {
+  // Made when it is needed: few calls to other workers are given up.
+  struct order final : work, pooled {
     explicit order(local_call& c) noexcept : call{c} {}
     void run() noexcept override {
       if (outward) {
@@ -58,13 +54,14 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
         call.caller_gone();
         call.caller_home_->submit(*this);
       } else {
-        out = false;
-        call.end_if_done();
+        auto& c = call;
+        c.order_ = nullptr;
+        delete this;
+        c.end_if_done();
       }
     }
     local_call& call;
-    bool outward = false;  // whoever has the order
-    bool out = false;      // the caller's
+    bool outward = true;  // whoever has the order
   };
 
   const char* name() const noexcept override { return this->method(); }
@@ -91,10 +88,10 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
       this->caller_gone();
       return;
     }
-    order_.out = order_.outward = true;
-    service_home_->submit(order_);
+    order_ = std::make_unique<order>(*this).release();
+    if (!service_home_->submit(*order_)) delete std::exchange(order_, nullptr);  // the runtime has ended
   }
-  bool referenced() const noexcept override { return order_.out; }
+  bool referenced() const noexcept override { return order_ != nullptr; }
   void expired() noexcept override { this->give_up(deadline_exceeded(std::string{this->method()} + " took too long")); }
   result<R> take_reply() override {
     if (!refusal_.ok()) return refusal_;
@@ -112,10 +109,10 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
     if (same_worker()) {
       came_home();
     } else {
-      caller_home_->submit(homeward_);
+      this->travel_home(*caller_home_);
     }
   }
-  void came_home() noexcept {
+  void came_home() noexcept override {
     timer::cancel();
     this->came_back();
   }
@@ -123,8 +120,7 @@ class local_call : public call_of<R>, public handler_call<R>, timer {
   worker* caller_home_ = nullptr;
   worker* service_home_ = nullptr;  // the service itself may be gone while the reply is on its way home
   status refusal_;                  // written by the service's worker before the way home
-  homeward homeward_;
-  order order_;
+  order* order_ = nullptr;          // the caller's; while it is out
 };
 
 namespace detail {
@@ -192,7 +188,7 @@ template <class F, class... Args>
   requires std::invocable<F&, Args&&...>
 void service::start(const char* name, F f, Args... args) {
   auto own = [f = std::move(f), ... args = std::move(args)]() mutable {
-    return invoke_owned(std::move(f), std::move(args)...);
+    return invoke_owned_here(std::move(f), std::move(args)...);
   };
   if (!doorway_->enter()) return log_not_started(stopped_error());
   const auto queued = strand_->try_post([this, name, own = std::move(own)]() mutable {

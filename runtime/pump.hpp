@@ -9,7 +9,8 @@
 namespace weft {
 
 struct pump_options {
-  /// Nothing new begins after it.
+  /// Nothing new begins after it, nor shortly before: as much as the last thing begun took beyond it in earlier pumps, and at
+  /// most a quarter of it, is kept free.
   duration budget = std::chrono::milliseconds{2};
   /// Entries of strands and events of the source (completions, for one) together; 0: as many as the budget has room for.
   std::size_t max_events = 0;

@@ -64,7 +64,7 @@ class scope {
   template <class F, class... Args>
     requires std::invocable<F&, Args...>
   auto start(F f, Args... args) {
-    return start(invoke_owned(std::move(f), std::move(args)...));
+    return start(invoke_owned_here(std::move(f), std::move(args)...));
   }
 
   /// `after(15s, f, args...)`: starts `f(args...)`, a coroutine, when the time is over, unless it or the scope is stopped
@@ -209,13 +209,13 @@ started<await_result_t<A>> scope::start(A awaitable, const char* name) {
   return handle;
 }
 
-/// Opens a scope, runs `f(args..., scope)` in it (`with_scope(&player::run, this)`), and ends when that and everything started in it has ended, with what `f`
-/// returned. Copies what it is given. Cancel: stop reaches everything inside, which is awaited.
+/// Opens a scope, runs `f(args..., scope)` in it (`with_scope(&player::run, this)`), and ends when that and everything started
+/// in it has ended, with what `f` returned. Copies what it is given. Cancel: stop reaches everything inside, which is awaited.
 template <class F, class... Args>
 auto with_scope(F f, Args... args) -> task<typename std::invoke_result_t<F&, Args..., scope&>::value_type> {
   auto& ctx = co_await current();
   scope s{ctx};
-  auto body = s.start(invoke_owned(std::move(f), std::move(args)..., std::ref(s)), "scope body");
+  auto body = s.start(invoke_owned_here(std::move(f), std::move(args)..., std::ref(s)), "scope body");
   body.child_->own_context().speaks_for_parent();
   co_await scope::join_awaiter{s};
   if (s.thrown_) std::rethrow_exception(s.thrown_);

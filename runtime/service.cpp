@@ -23,6 +23,7 @@ service_call::service_call(service& to, const char* method) noexcept
 
 void service_call::run() noexcept {
   if (target != nullptr) return to_.arrived(*this);
+  if (stage_ == stage::done) return came_home();
   auto& to = to_;
   came_from_afar();
   if (auto s = to.submit(*this); !s.ok()) to.refuse(*this, std::move(s));
@@ -36,6 +37,11 @@ void service_call::caller_gone() noexcept {
     to_.queue_start_more();
   }
   if (stage_ == stage::running) own_ctx_.stop();
+}
+
+void service_call::travel_home(worker& callers) noexcept {
+  target = nullptr;
+  callers.submit(*this);
 }
 
 void service_call::ended(const std::exception_ptr& thrown) noexcept { to_.handler_ended(*this, thrown); }

@@ -11,6 +11,7 @@
 namespace weft {
 
 class service;
+class worker;
 
 /// Whether a handler shares its service with others while it is suspended.
 enum class reentrancy : std::uint8_t {
@@ -82,16 +83,21 @@ class service_call : public work {
   void ended(const std::exception_ptr& thrown) noexcept;
   /// Nobody waits for it any more: it is not run if it is still in the mailbox, stopped if it runs.
   void caller_gone() noexcept;
+  /// The handler has ended or it was refused, on another worker than the caller's: `came_home` there. The callee's last act.
+  void travel_home(worker& callers) noexcept;
 
  private:
   friend service;
 
-  void run() noexcept final;  // arrival: from another worker on the service's worker, then on its strand
-  work_label label() const noexcept final { return {method(), "arrival"}; }
+  // Arrival: from another worker on the service's worker, then on its strand; in the end on the caller's worker.
+  void run() noexcept final;
+  work_label label() const noexcept final { return {method(), stage_ == stage::done ? "reply" : "arrival"}; }
   /// Creates the handler and starts it; it ends in `service::handler_ended`.
   virtual void start_handler() noexcept = 0;
   /// It was submitted on another worker and is on the service's now; nothing has been decided yet.
   virtual void came_from_afar() {}
+  /// It has travelled home.
+  virtual void came_home() noexcept {}
   /// The task that awaits it, if that is on this worker.
   virtual const context* caller() const noexcept { return nullptr; }
   /// The handler never ran. It is the callee's last word on this call.

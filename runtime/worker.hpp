@@ -196,6 +196,7 @@ class worker {
   std::size_t queued_on_strands(std::size_t most) const noexcept;
   void wait_for_events() noexcept;
   bool spin_for_events() noexcept;
+  void take_events_beside() noexcept;
   bool slice_over() noexcept;
   void report_long_run(const strand& s, duration took) noexcept;
   void look_at_clock() noexcept { running_.looked_at_clock(now_ = clock_.now()); }
@@ -204,11 +205,18 @@ class worker {
   const int index_;
   const bool threaded_;
   const clock& clock_;
+  // Beside the clock: all that a pump looks at which has nothing to do, in a cache that the game has filled meanwhile.
+  pump_signal* signal_ = nullptr;
+  time_point pumped_until_ = time_point::min();  // with a signal that is not raised: nothing is to be done before
+  duration overrun_{};                           // by which pumps have missed their end lately
+  bool events_owed_ = false;                     // the last pump left the source no turn
   const duration spin_;
   run_order* const order_;
   const duration long_run_;  // for pumped workers, which time each entry anyhow
   duration spin_now_{};
   unsigned spins_skipped_ = 0;
+  unsigned vain_looks_ = 0;  // in a row
+  unsigned looks_skipped_ = 0;
   time_point now_;
   time_point slice_end_;
   std::uint64_t slice_last_entry_ = 0;
@@ -225,9 +233,6 @@ class worker {
   timer_wheel timers_;
   std::unique_ptr<long_waits> long_waits_;
   long_runs* long_runs_ = nullptr;
-  pump_signal* signal_ = nullptr;
-  bool events_owed_ = false;                     // the last pump left the source no turn
-  time_point pumped_until_ = time_point::min();  // with a signal that is not raised: nothing is to be done before
   worker_counters counters_;
   now_running running_;
   mutable std::mutex services_mutex_;

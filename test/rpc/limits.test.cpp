@@ -98,10 +98,16 @@ TEST_SUITE("limits of a server") {
 
   TEST_CASE("metadata that are too large fail their call, and not their connection") {
     two_sides f{{.metadata_bytes = 2'000}};
-    CHECK(f.say("hi", weft::call_options{}.with("x-small", std::string(1'000, 'x'))).ok());
-    CHECK(f.say("hi", weft::call_options{}.with("x-large", std::string(4'000, 'x'))).code() ==
-          code::resource_exhausted);
-    CHECK(f.say("again").ok());
+    const auto with = [](std::size_t bytes) { return weft::call_options{}.with("x-padding", std::string(bytes, 'x')); };
+    for (int i = 0; i < 20; ++i) {
+      CHECK(f.say("hi", with(1'000)).status() == weft::status{});
+      const auto refused = f.say("hi", with(4'000)).status();
+      CHECK(refused.code() == code::resource_exhausted);
+      CHECK_MESSAGE(refused.message().ends_with("bytes, and 2000 are taken"), refused.message());
+      CHECK(f.say("again").status() == weft::status{});
+    }
+    f.server.stop();
+    CHECK(f.server.counters().refused == 20);
   }
 
   TEST_CASE("a connection that has reached its age is replaced, and its calls are finished") {

@@ -118,6 +118,22 @@ TEST_SUITE("pump") {
     CHECK(source.left == 96);
   }
 
+  TEST_CASE("after a pump that overran its budget the next ones end in time") {
+    weft::manual_clock clock;
+    weft::runtime rt{{.workers = 0, .time = &clock}, std::make_unique<backlog>(clock, 1'000, 700us)};
+    const auto pump = [&] {
+      const auto begin = clock.now();
+      CHECK(rt.pump(10ms).more);
+      return clock.now() - begin;
+    };
+    CHECK(pump() > 10ms);
+    for (int i = 0; i < 5; ++i) {
+      const auto took = pump();
+      CHECK(took <= 10ms);
+      CHECK(took >= 7'500us);
+    }
+  }
+
   TEST_CASE("a strand that always has work leaves part of each pump to the source's events, and the reverse") {
     struct again {
       weft::strand* s;

@@ -93,18 +93,19 @@ inline constexpr bool callee_keeps<P&, std::reference_wrapper<A>> = std::is_conv
 
 template <class F, class... Args>
 struct callee_keeps_all : std::false_type {};
-template <class R, class... P, class... Args>
+template <class T, class... P, class... Args>
   requires(sizeof...(P) == sizeof...(Args))
-struct callee_keeps_all<R (*)(P...), Args...> : std::bool_constant<(callee_keeps<P, Args> && ...)> {};
-template <class R, class C, class... P, class Object, class... Args>
+struct callee_keeps_all<task<T> (*)(P...), Args...> : std::bool_constant<(callee_keeps<P, Args> && ...)> {};
+template <class T, class C, class... P, class Object, class... Args>
   requires(sizeof...(P) == sizeof...(Args))
-struct callee_keeps_all<R (C::*)(P...), Object*, Args...> : std::bool_constant<(callee_keeps<P, Args> && ...)> {};
-template <class R, class C, class... P, class Object, class... Args>
+struct callee_keeps_all<task<T> (C::*)(P...), Object*, Args...> : std::bool_constant<(callee_keeps<P, Args> && ...)> {};
+template <class T, class C, class... P, class Object, class... Args>
   requires(sizeof...(P) == sizeof...(Args))
-struct callee_keeps_all<R (C::*)(P...) const, Object*, Args...> : std::bool_constant<(callee_keeps<P, Args> && ...)> {};
+struct callee_keeps_all<task<T> (C::*)(P...) const, Object*, Args...>
+    : std::bool_constant<(callee_keeps<P, Args> && ...)> {};
 // A lambda without captures is a function.
 template <class F, class... Args>
-  requires std::is_class_v<F> && requires(F f) { +f; }
+  requires std::is_empty_v<F> && requires(F f) { +f; }
 struct callee_keeps_all<F, Args...> : callee_keeps_all<decltype(+std::declval<F&>()), Args...> {};
 
 }  // namespace detail

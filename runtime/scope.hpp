@@ -60,7 +60,8 @@ class scope {
   template <awaitable A>
   started<await_result_t<A>> start(A awaitable, const char* name = "task");
 
-  /// Starts `f(args...)`, a coroutine. It keeps copies of what it is given, so `f` may take const references.
+  /// Starts `f(args...)`, a coroutine, which is called at once and runs in its turn. It keeps copies of what it is given, so
+  /// `f` may take const references.
   template <class F, class... Args>
     requires std::invocable<F&, Args...>
   auto start(F f, Args... args) {
@@ -215,7 +216,7 @@ template <class F, class... Args>
 auto with_scope(F f, Args... args) -> task<typename std::invoke_result_t<F&, Args..., scope&>::value_type> {
   auto& ctx = co_await current();
   scope s{ctx};
-  auto body = s.start(invoke_owned_here(std::move(f), std::move(args)..., std::ref(s)), "scope body");
+  auto body = s.start(invoke_owned(std::move(f), std::move(args)..., std::ref(s)), "scope body");
   body.child_->own_context().speaks_for_parent();
   co_await scope::join_awaiter{s};
   if (s.thrown_) std::rethrow_exception(s.thrown_);

@@ -91,7 +91,7 @@ class service_call : public work {
 
   // Arrival: from another worker on the service's worker, then on its strand; in the end on the caller's worker.
   void run() noexcept final;
-  work_label label() const noexcept final { return {method(), stage_ == stage::done ? "reply" : "arrival"}; }
+  work_label label() const noexcept final { return {method(), "arrival"}; }
   /// Creates the handler and starts it; it ends in `service::handler_ended`.
   virtual void start_handler() noexcept = 0;
   /// It was submitted on another worker and is on the service's now; nothing has been decided yet.

@@ -23,6 +23,7 @@ constexpr duration slice = std::chrono::microseconds{200};
 constexpr duration events_slice = std::chrono::milliseconds{2};
 // So often in a row no event was found beside the one that was waited for, until that is expected.
 constexpr unsigned most_vain_looks = 8;
+constexpr duration between_vain_looks = std::chrono::microseconds{500};
 // Reading the clock costs about 20 ns, an entry between 10 ns and 15 us (one that starts a remote call): once in so many,
 // and the more often the longer they take.
 constexpr unsigned clock_stride = 16;
@@ -244,7 +245,9 @@ pump_result worker::pump(const pump_options& options) noexcept {
   const auto first_entry = running_.entries();
   std::uint64_t events = 0;
   const auto left = [&] { return most - std::min(most, running_.entries() - first_entry + events); };
-  const auto until = saturating_add(now, options.budget - std::min(overrun_, options.budget / 4));
+  const auto most_kept = std::max(options.budget, duration::zero()) / 4;
+  const auto kept = std::min(overrun_, most_kept);
+  const auto until = saturating_add(now, options.budget - kept);
   const auto half_of_left = [&] { return std::min(left() - left() / 2, most_entries); };
   bool more = true;
   if (events_owed_) events += poll_events(std::min(until, now + slice), half_of_left()).events;
@@ -259,7 +262,7 @@ pump_result worker::pump(const pump_options& options) noexcept {
     if (!more || now >= until || left() == 0) break;
     if (now == before) break;  // a clock that stands still uses up no budget
   }
-  overrun_ = std::max(std::min(now - until, options.budget / 4), overrun_ - overrun_ / 32);
+  overrun_ = std::max(std::min(now - until, most_kept), kept - kept / 32);
   if (signal_ != nullptr) {
     if (!more) {
       more = !inbox_.try_sleep();
@@ -314,9 +317,11 @@ void worker::wait_for_events() noexcept {
 }
 
 // An event that was waited for may not have come alone. To look costs a system call, and where one call is out at a time
-// nothing is ever found: after looks in vain only one in 16 is made.
+// nothing is ever found: after looks in vain the next is made only when that was long ago, since gRPC may read no socket
+// between two looks.
 void worker::take_events_beside() noexcept {
-  if (vain_looks_ >= most_vain_looks && ++looks_skipped_ % 16 != 0) return;
+  if (vain_looks_ >= most_vain_looks && now_ - looked_beside_ < between_vain_looks) return;
+  looked_beside_ = now_;
   const auto beside = poll_events(clock_.now() + events_slice, most_entries);
   more_events_ = beside.more;
   vain_looks_ = beside.events != 0 ? 0 : vain_looks_ + 1;

@@ -216,7 +216,7 @@ class worker {
   duration spin_now_{};
   unsigned spins_skipped_ = 0;
   unsigned vain_looks_ = 0;  // in a row
-  unsigned looks_skipped_ = 0;
+  time_point looked_beside_;
   time_point now_;
   time_point slice_end_;
   std::uint64_t slice_last_entry_ = 0;

@@ -1,8 +1,13 @@
 #include <doctest/doctest.h>
 
+#include <functional>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <tuple>
+#include <type_traits>
+#include <utility>
 #include <vector>
 #include <weft/runtime/event.hpp>
 #include <weft/runtime/queue.hpp>
@@ -26,9 +31,74 @@ weft::task<int> value_after(weft::duration d, int v) {
   co_return v;
 }
 
+// Longer than what a string keeps in itself.
+const std::string text(100, 'x');
+
+weft::task<bool> waits(std::string_view what) {
+  std::ignore = co_await weft::sleep_for(1ms);
+  co_return what == text;
+}
+weft::task<bool> by_value(std::string what) { co_return co_await waits(what); }
+weft::task<bool> by_reference(const std::string& what) { co_return co_await waits(what); }
+weft::task<bool> by_view(std::string_view what) { co_return co_await waits(what); }
+weft::task<bool> by_copy_and_number(std::string what, long n) { co_return co_await waits(what) && n == 7; }
+
+struct speaker {
+  std::string own = text;
+  weft::task<bool> by_value(std::string what) { co_return co_await waits(what) && what == own; }
+  weft::task<bool> unchanged(const std::string& what) const { co_return co_await waits(what) && what == own; }
+};
+
+template <class F, class... Args>
+constexpr bool has_no_frame_of_its_own = weft::detail::callee_keeps_all<F, Args...>::value;
+constexpr auto lambda = [](std::string what) -> weft::task<bool> { co_return co_await waits(what); };
+const auto function_that_remembers = [own = text](std::string what) -> weft::task<bool> {
+  co_return co_await waits(what) && what == own;
+};
+
+static_assert(has_no_frame_of_its_own<decltype(&by_value), std::string>);
+static_assert(has_no_frame_of_its_own<decltype(&by_copy_and_number), std::string, int>);
+static_assert(has_no_frame_of_its_own<decltype(&by_reference), std::reference_wrapper<const std::string>>);
+static_assert(has_no_frame_of_its_own<decltype(&speaker::by_value), speaker*, std::string>);
+static_assert(has_no_frame_of_its_own<std::remove_const_t<decltype(lambda)>, std::string>);
+static_assert(!has_no_frame_of_its_own<decltype(&by_reference), std::string>);
+static_assert(!has_no_frame_of_its_own<decltype(&by_view), std::string>);
+static_assert(!has_no_frame_of_its_own<decltype(&by_value), const char*>);
+static_assert(!has_no_frame_of_its_own<decltype(&speaker::by_value), speaker, std::string>);
+static_assert(!has_no_frame_of_its_own<std::remove_const_t<decltype(function_that_remembers)>, std::string>);
+
 }  // namespace
 
 TEST_SUITE("scope") {
+  TEST_CASE("what a started coroutine is given lives as long as it does, however it takes it") {
+    test::virtual_time t;
+    const int right = t.run(weft::with_scope([](weft::scope& s) -> weft::task<int> {
+      const speaker someone;
+      speaker another;
+      auto own = std::make_unique<speaker>();
+      std::vector<weft::started<bool>> all;
+      all.push_back(s.start(&by_value, text));
+      all.push_back(s.start(&by_value, text.c_str()));
+      all.push_back(s.start(&by_reference, text));
+      all.push_back(s.start(&by_reference, std::cref(text)));
+      all.push_back(s.start(&by_view, text));
+      all.push_back(s.start(&by_copy_and_number, text, 7));
+      all.push_back(s.start(&speaker::by_value, &another, text));
+      all.push_back(s.start(&speaker::unchanged, &someone, text));
+      all.push_back(s.start(&speaker::by_value, speaker{}, text));
+      all.push_back(s.start(&speaker::by_value, std::move(own), text));
+      all.push_back(s.start(lambda, text));
+      all.push_back(s.start(function_that_remembers, text));
+      int right = 0;
+      for (auto& one : all) {
+        const bool r = co_await std::move(one);
+        right += r ? 1 : 0;
+      }
+      co_return right;
+    }));
+    CHECK(right == 12);
+  }
+
   TEST_CASE("with_scope ends when everything in it has ended, and yields what its body returned") {
     test::virtual_time t;
     std::vector<std::string> log;

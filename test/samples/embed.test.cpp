@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,16 @@ outcome run(std::vector<std::string> command) {
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
+// What a program says beside the monitor's warnings of long runs, which a busy machine makes true.
+std::string complaints(const std::string& errors) {
+  std::istringstream lines{errors};
+  std::string line, rest;
+  while (std::getline(lines, line)) {
+    if (!contains(line, " weft: W ") || !contains(line, " ran for ")) rest += line + "\n";
+  }
+  return rest;
+}
+
 }  // namespace
 
 TEST_SUITE("embed") {
@@ -39,7 +50,7 @@ TEST_SUITE("embed") {
       CAPTURE(program);
       const auto o = run({program, "--calls", "5"});
       CHECK(o.succeeded);
-      CHECK(o.errors.empty());
+      CHECK(complaints(o.errors) == "");
       CHECK(contains(o.out, "500 of 500 calls were answered, and "));
       CHECK_FALSE(contains(o.out, " 0 ticks"));
     }
@@ -48,7 +59,7 @@ TEST_SUITE("embed") {
   TEST_CASE("the frame loop prints how long its frames spent in weft") {
     const auto o = run({GAME_LOOP, "--seconds", "1", "--in-flight", "100", "--rate", "2000", "--waiter"});
     CHECK(o.succeeded);
-    CHECK(o.errors.empty());
+    CHECK(complaints(o.errors) == "");
     for (const auto* part :
          {"session, ", "unary, ", "nothing to do, without", "nothing to do, with a", "p99.9", "##"}) {
       CAPTURE(part);

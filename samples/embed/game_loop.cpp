@@ -19,8 +19,8 @@ namespace {
 
 constexpr std::string_view usage = R"(usage: game_loop [options]
 
-A frame loop at 60 Hz pumps weft within 2 ms a frame while 1,000 calls are in flight to a world server that answers 20,000
-a second: over a session, then by unary calls; then with nothing to do, without and with a thread of weft's that waits for
+A frame loop at 60 Hz pumps weft within 2 ms a frame while 1,000 calls are in flight to a world server, on a core of its own
+where there are several, that answers 20,000 a second: over a session, then by unary calls; then with nothing to do, without and with a thread of weft's that waits for
 gRPC between two pumps (wake.fd), in whose place the pump looks at gRPC otherwise. Prints how long each frame spent in weft.
   --seconds N    of each of the four (10)
   --in-flight N  calls in flight (1000)

@@ -85,12 +85,11 @@ TEST_SUITE("conformance") {
   TEST_CASE("at the deadline the caller gets DEADLINE_EXCEEDED and the handler is stopped") {
     each_way_and_loop([](way w) {
       fixture f{w};
-      CHECK(f.run(weft::as_task(f.client.Say(say("connects")))).ok());  // what is late must have begun
-      auto reply = f.run(weft::as_task(f.client.Say(say("slow", 1h), weft::within{50ms})));
-      CHECK(reply.status() == weft::deadline_exceeded("/test.v1.Echo/Say took too long"));
-      while (f.inside([&] { return f.service.stopped; }) == 0) {
-      }
-      CHECK(f.inside([&] { return f.service.begun.load(); }) == 2);
+      f.until_stopped_by_limit([&f](weft::duration limit) {
+        auto reply = f.run(weft::as_task(f.client.Say(say("slow", 1h), weft::within{limit})));
+        CHECK(reply.status() == weft::deadline_exceeded("/test.v1.Echo/Say took too long"));
+      });
+      f.run(f.until([&f] { return f.service.begun == f.service.stopped; }));
     });
   }
 
@@ -122,8 +121,7 @@ TEST_SUITE("conformance") {
             CHECK(reply.code() == weft::code::cancelled);
           },
           &f));
-      while (f.inside([&] { return f.service.stopped; }) == 0) {
-      }
+      f.run(f.until_stopped(1));
     });
   }
 
@@ -194,7 +192,11 @@ TEST_SUITE("conformance") {
       CHECK(f.run(weft::as_task(f.client.Fail(failing, asking()))).code() == weft::code::not_found);
       CHECK(ran);
       ran = false;
-      CHECK(f.run(weft::as_task(f.client.Say(say("slow", 1h), asking(50ms)))).code() == weft::code::deadline_exceeded);
+      f.until_stopped_by_limit([&](weft::duration limit) {
+        ran = false;
+        const auto late = f.run(weft::as_task(f.client.Say(say("slow", 1h), asking(limit))));
+        CHECK(late.code() == weft::code::deadline_exceeded);
+      });
       CHECK(ran);
       CHECK(f.run(weft::as_task(f.client.Say(say("late"), asking(0ms)))).code() == weft::code::deadline_exceeded);
       CHECK_FALSE(ran);
@@ -212,8 +214,7 @@ TEST_SUITE("conformance") {
         CHECK(f->client.send.Say(say("hey")).ok());
         co_return;
       }(&f));
-      while (f.inside([&] { return f.service.begun.load(); }) == 0) {
-      }
+      f.run(f.until([&f] { return f.service.begun == 1; }));
     });
   }
 

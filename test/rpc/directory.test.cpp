@@ -227,22 +227,23 @@ TEST_SUITE("calls by name") {
   TEST_CASE("at its deadline a call is over and its handler is stopped") {
     each_way([](way w) {
       named_echo f{w};
-      CHECK(f.say_by_name("echo.Say", say("connects")).ok());  // what is late must have begun
-      const auto reply = f.say_by_name("echo.Say", say("late", 10s), weft::within{200ms});
-      CHECK(reply.status() == weft::deadline_exceeded("/test.v1.Echo/Say took too long"));
-      f.echo.run(f.echo.until_stopped(1));
+      f.echo.until_stopped_by_limit([&f](weft::duration limit) {
+        const auto reply = f.say_by_name("echo.Say", say("late", 1h), weft::within{limit});
+        CHECK(reply.status() == weft::deadline_exceeded("/test.v1.Echo/Say took too long"));
+      });
     });
   }
 
   TEST_CASE("when the caller is stopped the call is over and its handler is stopped") {
     each_way([](way w) {
       named_echo f{w};
-      CHECK(f.say_by_name("echo.Say", say("connects")).ok());
-      const auto reply = f.echo.run([](const weft::directory* rpc) -> weft::task<weft::result<EchoReply>> {
-        co_return co_await weft::with_timeout(200ms, rpc->call<EchoReply>("echo.Say", say("late", 10s)));
-      }(&f.rpc));
-      CHECK(reply.code() == weft::code::deadline_exceeded);
-      f.echo.run(f.echo.until_stopped(1));
+      f.echo.until_stopped_by_limit([&f](weft::duration limit) {
+        const auto reply =
+            f.echo.run([](const weft::directory* rpc, weft::duration limit) -> weft::task<weft::result<EchoReply>> {
+              co_return co_await weft::with_timeout(limit, rpc->call<EchoReply>("echo.Say", say("late", 1h)));
+            }(&f.rpc, limit));
+        CHECK(reply.code() == weft::code::deadline_exceeded);
+      });
     });
   }
 

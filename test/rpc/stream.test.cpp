@@ -262,22 +262,24 @@ TEST_SUITE("streams") {
   TEST_CASE("at its deadline a stream ends with DEADLINE_EXCEEDED, and its handler is stopped") {
     each_way([](way w) {
       bound_echo f{w};
-      const auto h = f.run(listen(f.client, repeat("late", 2, 10s), weft::within{50ms}));
-      CHECK(h.end.code() == weft::code::deadline_exceeded);
-      CHECK(h.end.message().find("Repeat took too long") != std::string::npos);
-      f.run(f.until_stopped(1));
+      f.until_stopped_by_limit([&f](weft::duration limit) {
+        const auto h = f.run(listen(f.client, repeat("late", 2, 1h), weft::within{limit}));
+        CHECK(h.end.code() == weft::code::deadline_exceeded);
+        CHECK(h.end.message().find("Repeat took too long") != std::string::npos);
+      });
     });
   }
 
   TEST_CASE("a caller that is stopped ends its stream, and its handler is stopped") {
     each_way([](way w) {
       bound_echo f{w};
-      f.run([](bound_echo* f) -> weft::task<> {
-        auto feed = f->client.Repeat(repeat("never", 1, 1h), weft::within{1h});
-        const auto end = co_await weft::with_timeout(50ms, feed.finish());
-        CHECK(end.code() == weft::code::deadline_exceeded);
-      }(&f));
-      f.run(f.until_stopped(1));
+      f.until_stopped_by_limit([&f](weft::duration limit) {
+        f.run([](bound_echo* f, weft::duration limit) -> weft::task<> {
+          auto feed = f->client.Repeat(repeat("never", 1, 1h), weft::within{1h});
+          const auto end = co_await weft::with_timeout(limit, feed.finish());
+          CHECK(end.code() == weft::code::deadline_exceeded);
+        }(&f, limit));
+      });
     });
   }
 

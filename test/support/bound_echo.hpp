@@ -116,12 +116,26 @@ class bound_echo {
     for (;;) {
       const auto holds = co_await service.call(condition);
       if (*holds) co_return;
-      std::ignore = co_await weft::sleep_for(std::chrono::milliseconds{1});
+      co_await pause();
     }
   }
   /// Ends when so many handlers have been stopped.
   auto until_stopped(int handlers) {
     return until([this, handlers] { return service.stopped >= handlers; });
+  }
+  /// Has `attempt(limit)` make a call that outlives its limit, until a handler has begun and was stopped by that: on a
+  /// machine that is slow the time may be over before the handler begins, and the next attempt has four times as much.
+  template <class F>
+  void until_stopped_by_limit(F attempt) {
+    using namespace std::chrono_literals;
+    for (auto limit = 50ms; limit < 1min; limit *= 4) {
+      attempt(limit);
+      for (auto waited = 0ms; waited < limit; waited += 1ms) {
+        if (inside([this] { return service.stopped; }) > 0) return;
+        run(pause());
+      }
+    }
+    FAIL("no handler was stopped");
   }
 
   weft::rpc_runtime rt;
@@ -133,6 +147,7 @@ class bound_echo {
   v1::Echo::client client;
 
  private:
+  static weft::task<> pause() { std::ignore = co_await weft::sleep_for(std::chrono::milliseconds{1}); }
   static weft::rpc_options options_for(way w) {
     weft::rpc_options o;
     o.runtime.workers = loop_of(w) ? 0 : 2;

@@ -36,6 +36,7 @@ class deaf_server {
     thread_ = std::thread{[this] { greet(); }};
   }
   ~deaf_server() {
+    ::shutdown(listens_, SHUT_RDWR);  // when nobody came
     thread_.join();
     ::close(client_);
     ::close(listens_);
@@ -224,6 +225,7 @@ TEST_SUITE("faults: a bad network") {
       weft::peer_options patient;
       patient.keepalive = weft::duration::zero();  // or it would end what the deadline has to
       weft::peer peer{near, far.address, patient};
+      CHECK(weft::sync_wait(near, peer.connect()).ok());
       const auto start = std::chrono::steady_clock::now();
       weft::sync_wait(near, upload(Echo::client{peer}, &e, 500ms));
       CHECK(std::chrono::steady_clock::now() - start < 5s);

@@ -16,6 +16,7 @@
 #include <weft/runtime/sleep.hpp>
 #include <weft/runtime/spawn.hpp>
 
+#include "../support/descriptors.hpp"
 #include "../support/program.hpp"
 #include "../support/two_sides.hpp"
 
@@ -63,14 +64,10 @@ int weft_threads(std::string_view prefix = "weft-") {
   }
   return n;
 }
-int descriptors() {
-  int n = 0;
-  for ([[maybe_unused]] const auto& each : std::filesystem::directory_iterator{"/proc/self/fd"}) ++n;
-  return n;
-}
-/// What a program has open that this one starts.
+/// What a program has open that this one starts; of pipes not those to a symbolizer, as in `open_descriptors`.
 std::string descriptors_of_a_child() {
-  test::program child{{"/bin/sh", "-c", "ls /proc/self/fd | wc -l"}};
+  test::program child{
+      {"/bin/sh", "-c", WEFT_TSAN ? "ls -l /proc/self/fd | grep -cv pipe:" : "ls /proc/self/fd | wc -l"}};
   return child.line();
 }
 
@@ -122,7 +119,7 @@ TEST_SUITE("lifetime") {
     const auto address = remote.server.address();
     for (int i = 0; i < 16; ++i) play(i, address, end::when_connected);  // what is kept from the first use on
     const auto threads = weft_threads();
-    const auto before = descriptors();
+    const auto before = test::open_descriptors().size();
     for (int i = 0; i < cycles; ++i) {
       play(i, address, i / 16 % 4 == 0 ? end::while_it_connects : end::when_connected);
       if (i % 100 == 50) CHECK(descriptors_of_a_child() == of_a_child);
@@ -130,8 +127,9 @@ TEST_SUITE("lifetime") {
     CHECK(weft_threads() <= threads);
     CHECK(weft_threads("weft-waiter") == 0);
     const auto late = std::chrono::steady_clock::now() + 10s;  // gRPC closes some in the background
-    while (descriptors() > before && std::chrono::steady_clock::now() < late) std::this_thread::yield();
-    CHECK(descriptors() <= before);
+    while (test::open_descriptors().size() > before && std::chrono::steady_clock::now() < late)
+      std::this_thread::yield();
+    CHECK(test::open_descriptors().size() <= before);
   }
 
   TEST_CASE("while a runtime with calls in flight is pumped, a child inherits nothing of it") {

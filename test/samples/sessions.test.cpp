@@ -4,16 +4,13 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
-#include <system_error>
 #include <tuple>
 #include <utility>
 #include <vector>
 #include <weft/rpc/process_setup.hpp>
-#include <weft/runtime/config.hpp>
 #include <weft/runtime/dump.hpp>
 #include <weft/runtime/io.hpp>
 #include <weft/runtime/net/tcp.hpp>
@@ -23,6 +20,7 @@
 #include <weft/runtime/sync_wait.hpp>
 #include <weft/runtime/visit.hpp>
 
+#include "../support/descriptors.hpp"
 #include "../support/guest.hpp"
 #include "lobby/free_addresses.hpp"
 #include "lobby/process.hpp"
@@ -37,17 +35,6 @@ namespace {
 
 constexpr std::size_t connections = 200;  // at a time
 constexpr auto chat_takes = 10min;        // so that each line is under way when its player goes
-
-// ThreadSanitizer keeps a symbolizer, at the other end of two pipes.
-std::size_t open_descriptors() {
-  std::size_t open = 0;
-  for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd"}) {
-    std::error_code gone;
-    const auto what = std::filesystem::read_symlink(entry, gone).string();
-    if (!WEFT_TSAN || !what.starts_with("pipe:")) ++open;
-  }
-  return open;
-}
 
 // Whether it comes true before long.
 bool eventually(const std::function<bool()>& condition) {
@@ -230,7 +217,7 @@ class crowd {
 TEST_CASE("10,000 sessions that drop in mid-call leave no task, no call, no descriptor and nobody in the lobby") {
   constexpr std::size_t sessions = 10'000;
   weft::wait_until_grpc_is_down();  // gRPC keeps two descriptors from its first use to the end of the process
-  const auto descriptors_before = open_descriptors();
+  const auto descriptors_before = test::open_descriptors().size();
   {
     house h;
     {
@@ -253,8 +240,10 @@ TEST_CASE("10,000 sessions that drop in mid-call leave no task, no call, no desc
     }
   }
   weft::wait_until_grpc_is_down();
-  eventually([=] { return open_descriptors() == descriptors_before; });  // gRPC closes its last ones in the background
-  CHECK(open_descriptors() == descriptors_before);
+  eventually([=] {
+    return test::open_descriptors().size() == descriptors_before;
+  });  // gRPC closes its last ones in the background
+  CHECK(test::open_descriptors().size() == descriptors_before);
 }
 
 TEST_CASE("a player who drops while logging in or sitting down keeps neither the name nor the seat") {

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <string_view>
 #include <tuple>
@@ -18,16 +17,12 @@
 #include <weft/runtime/sleep.hpp>
 #include <weft/runtime/sync_wait.hpp>
 
+#include "descriptors.hpp"
 #include "echo_service.hpp"
 
 // What tests of faults check at their end: nothing is left of any call.
 
 namespace test {
-
-inline std::ptrdiff_t count_descriptors() {
-  using files = std::filesystem::directory_iterator;
-  return std::distance(files{"/proc/self/fd"}, files{});
-}
 
 /// Calls of a test: each completes once.
 struct call_count {
@@ -43,21 +38,17 @@ class no_descriptor_left {
       const weft::rpc_runtime first;
     }
     weft::wait_until_grpc_is_down();
-    before_ = count_descriptors();
+    before_ = open_descriptors().size();
   }
   ~no_descriptor_left() {
     weft::wait_until_grpc_is_down();
-#if WEFT_TSAN || WEFT_ASAN
-    CHECK(count_descriptors() <= before_ + 2);  // seen under ThreadSanitizer: two more, once, however many calls
-#else
-    CHECK(count_descriptors() == before_);
-#endif
+    CHECK(open_descriptors().size() == before_);
   }
   no_descriptor_left(const no_descriptor_left&) = delete;
   no_descriptor_left& operator=(const no_descriptor_left&) = delete;
 
  private:
-  std::ptrdiff_t before_ = 0;
+  std::size_t before_ = 0;
 };
 
 /// A server with the echo service, as in a process of its own.

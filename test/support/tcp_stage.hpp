@@ -2,7 +2,6 @@
 #include <doctest/doctest.h>
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -11,7 +10,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -105,15 +103,6 @@ inline std::string frame(std::string_view message) {
   std::string out;
   weft::encode_frame(message, out);
   return out;
-}
-
-inline std::set<int> open_descriptors() {
-  std::set<int> all;
-  for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd"}) {
-    const int fd = std::stoi(entry.path().filename().string());
-    if (::fcntl(fd, F_GETFD) != -1) all.insert(fd);
-  }
-  return all;  // with the iterator's own, always the same one when nothing else has changed
 }
 
 inline std::size_t threads() {

@@ -15,6 +15,7 @@
 #include <weft/runtime/spawn.hpp>
 #include <weft/runtime/sync_wait.hpp>
 
+#include "../../support/descriptors.hpp"
 #include "../../support/tcp_stage.hpp"
 
 using namespace std::chrono_literals;

@@ -18,6 +18,7 @@
 #include <weft/runtime/spawn.hpp>
 #include <weft/runtime/sync_wait.hpp>
 
+#include "../../support/descriptors.hpp"
 #include "../../support/tcp_stage.hpp"
 
 using namespace std::chrono_literals;

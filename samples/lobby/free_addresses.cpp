@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <random>
 #include <system_error>
 
 #include "lobby/child_process.hpp"
@@ -11,19 +13,22 @@
 namespace lobby {
 
 std::vector<std::string> free_addresses(std::size_t count) {
+  std::random_device seed;
+  std::uniform_int_distribution<std::uint16_t> ports{20'000, 32'767};
   std::vector<std::string> addresses;
   std::vector<file_descriptor> held;  // until all are found: so they differ
-  while (addresses.size() < count) {
+  for (int attempt = 0; addresses.size() < count; ++attempt) {
     held.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in at{};
     at.sin_family = AF_INET;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    auto* generic = reinterpret_cast<sockaddr*>(&at);
-    socklen_t size = sizeof at;
-    if (::bind(held.back().get(), generic, size) != 0 || ::getsockname(held.back().get(), generic, &size) != 0) {
+    const auto port = ports(seed);
+    at.sin_port = htons(port);
+    if (::bind(held.back().get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0) {
+      addresses.push_back("127.0.0.1:" + std::to_string(port));
+    } else if (errno != EADDRINUSE || attempt == 1'000) {
       throw std::system_error{errno, std::generic_category(), "no free port"};
     }
-    addresses.push_back("127.0.0.1:" + std::to_string(ntohs(at.sin_port)));
   }
   return addresses;
 }

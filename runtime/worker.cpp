@@ -23,6 +23,8 @@ constexpr duration slice = std::chrono::microseconds{200};
 constexpr duration events_slice = std::chrono::milliseconds{2};
 // So often in a row no event was found beside the one that was waited for, until that is expected.
 constexpr unsigned most_vain_looks = 8;
+// A look costs a system call; an event that it finds saves a turn of the worker, which is much less.
+constexpr std::uint64_t worth_a_look = 2;
 constexpr duration between_vain_looks = std::chrono::microseconds{500};
 // Reading the clock costs about 20 ns, an entry between 10 ns and 15 us (one that starts a remote call): once in so many,
 // and the more often the longer they take.
@@ -324,7 +326,7 @@ void worker::take_events_beside() noexcept {
   looked_beside_ = now_;
   const auto beside = poll_events(clock_.now() + events_slice, most_entries);
   more_events_ = beside.more;
-  vain_looks_ = beside.events != 0 ? 0 : vain_looks_ + 1;
+  vain_looks_ = beside.events >= worth_a_look ? 0 : vain_looks_ + 1;
 }
 
 // Spinning pays only where the next event is near. Each failure halves the time spent; one success restores it, and

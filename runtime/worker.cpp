@@ -21,10 +21,10 @@ namespace {
 constexpr duration slice = std::chrono::microseconds{200};
 // How long it takes events, if they do not end before.
 constexpr duration events_slice = std::chrono::milliseconds{2};
-// So often in a row no event was found beside the one that was waited for, until that is expected.
-constexpr unsigned most_vain_looks = 8;
-// A look costs a system call; an event that it finds saves a turn of the worker, which is much less.
+// A look for events beside the one that was waited for costs a system call; each that it finds saves a turn of the worker,
+// which is much less. After so many looks in a row that found too few, few are expected.
 constexpr std::uint64_t worth_a_look = 2;
+constexpr unsigned most_vain_looks = 8;
 constexpr duration between_vain_looks = std::chrono::microseconds{500};
 // Reading the clock costs about 20 ns, an entry between 10 ns and 15 us (one that starts a remote call): once in so many,
 // and the more often the longer they take.
@@ -318,8 +318,8 @@ void worker::wait_for_events() noexcept {
   if (events != 0) take_events_beside();
 }
 
-// An event that was waited for may not have come alone. To look costs a system call, and where one call is out at a time
-// nothing is ever found: after looks in vain the next is made only when that was long ago, since gRPC may read no socket
+// An event that was waited for may not have come alone. Where one call is out at a time nothing else is ever found, or the
+// second tag of the call: after looks in vain the next is made only when that was long ago, since gRPC may read no socket
 // between two looks.
 void worker::take_events_beside() noexcept {
   if (vain_looks_ >= most_vain_looks && now_ - looked_beside_ < between_vain_looks) return;

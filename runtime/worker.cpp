@@ -26,6 +26,9 @@ constexpr duration events_slice = std::chrono::milliseconds{2};
 constexpr std::uint64_t worth_a_look = 2;
 constexpr unsigned most_vain_looks = 8;
 constexpr duration between_vain_looks = std::chrono::microseconds{500};
+// See `spin_for_events`.
+constexpr unsigned most_failed_spins = 4;
+constexpr unsigned sleeps_a_spin = 32;
 // Reading the clock costs about 20 ns, an entry between 10 ns and 15 us (one that starts a remote call): once in so many,
 // and the more often the longer they take.
 constexpr unsigned clock_stride = 16;
@@ -329,28 +332,25 @@ void worker::take_events_beside() noexcept {
   vain_looks_ = beside.events >= worth_a_look ? 0 : vain_looks_ + 1;
 }
 
-// Spinning pays only where the next event is near. Each failure halves the time spent; one success restores it, and
-// one sleep in 32 tries in full, so that a worker whose load comes back finds out.
+// Spinning pays only where the next event is near. After a few failures in a row one sleep in so many tries, so that a worker
+// whose load comes back finds out. One late event is no reason: those behind it would be late as well, and wake the worker.
 bool worker::spin_for_events() noexcept {
-  if (spin_now_ < spin_ / 16 && ++spins_skipped_ % 32 != 0) return false;
-  const auto budget = spin_now_ < spin_ / 16 ? spin_ : spin_now_;
-  const auto start = clock_.now();
-  const auto until = std::min(start + budget, timers_.next_due());
+  if (failed_spins_ >= most_failed_spins && ++failed_spins_ % sleeps_a_spin != 0) return false;
+  const auto until = std::min(clock_.now() + spin_, timers_.next_due());
   do {
     if (source_->poll(time_point::min()) != 0 || !inbox_.empty()) {
-      spin_now_ = spin_;
+      failed_spins_ = 0;
       take_events_beside();
       return true;
     }
   } while (clock_.now() < until);
-  spin_now_ = budget / 2;
+  ++failed_spins_;
   return false;
 }
 
 void worker::run() noexcept {
   {
     enter inside{*this};
-    spin_now_ = spin_;
     while (!leaving_) {
       // What events bring has to be run too: after a full turn of theirs the strands get one as long.
       make_round(clock_.now() + (std::exchange(more_events_, false) ? events_slice : slice), most_entries);

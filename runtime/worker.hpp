@@ -212,10 +212,9 @@ class worker {
   bool events_owed_ = false;                     // the last pump left the source no turn
   const duration spin_;
   run_order* const order_;
-  const duration long_run_;  // for pumped workers, which time each entry anyhow
-  duration spin_now_{};
-  unsigned spins_skipped_ = 0;
-  unsigned vain_looks_ = 0;  // in a row
+  const duration long_run_;    // for pumped workers, which time each entry anyhow
+  unsigned failed_spins_ = 0;  // in a row, and those that were not made
+  unsigned vain_looks_ = 0;    // in a row
   time_point looked_beside_;
   time_point now_;
   time_point slice_end_;

@@ -186,6 +186,7 @@ void completion_queue::cancel_new_calls() noexcept {
 
 void completion_queue::shutdown() noexcept {
   if (shut_) return;
+  ending_ = true;
   if (waiter_) waiter_->end(*waker_);
   cancel_new_calls();
   channels_->close();

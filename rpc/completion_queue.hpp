@@ -77,6 +77,8 @@ class completion_queue final : public event_source {
   /// reading their replies in smaller batches.)
   void may_have_kicked() noexcept { kicked_ = true; }
   bool shut() const noexcept { return shut_; }
+  /// It only takes back what is out: events run, strands do not.
+  bool ending() const noexcept { return ending_; }
 
   grpc::ServerCompletionQueue& queue() noexcept { return *queue_; }
   /// The builder to which the queue belongs: the one server of this queue is built by it. Null the second time: gRPC builds
@@ -111,6 +113,7 @@ class completion_queue final : public event_source {
   outgoing_call* outgoing_ = nullptr;
   outgoing_call* next_told_ = nullptr;  // what is told that the queue ends may take others along
   bool server_built_ = false;
+  bool ending_ = false;
   bool shut_ = false;
   bool kicked_ = false;
 };

@@ -26,9 +26,7 @@ constexpr duration events_slice = std::chrono::milliseconds{2};
 constexpr std::uint64_t worth_a_look = 2;
 constexpr unsigned most_vain_looks = 8;
 constexpr duration between_vain_looks = std::chrono::microseconds{500};
-// See `spin_for_events`.
-constexpr unsigned most_failed_spins = 4;
-constexpr unsigned sleeps_a_spin = 32;
+constexpr unsigned sleeps_a_spin = 32;  // see `spin_for_events`
 // Reading the clock costs about 20 ns, an entry between 10 ns and 15 us (one that starts a remote call): once in so many,
 // and the more often the longer they take.
 constexpr unsigned clock_stride = 16;
@@ -334,15 +332,18 @@ void worker::take_events_beside() noexcept {
 
 // Spinning pays only where the next event is near. After a few failures in a row one sleep in so many tries, so that a worker
 // whose load comes back finds out. One late event is no reason: those behind it would be late as well, and wake the worker.
+// What is there at once, as the end of a write often is, says nothing of the next event.
 bool worker::spin_for_events() noexcept {
-  if (failed_spins_ >= most_failed_spins && ++failed_spins_ % sleeps_a_spin != 0) return false;
+  if (!spins() && ++failed_spins_ % sleeps_a_spin != 0) return false;
   const auto until = std::min(clock_.now() + spin_, timers_.next_due());
+  bool waited = false;
   do {
     if (source_->poll(time_point::min()) != 0 || !inbox_.empty()) {
-      failed_spins_ = 0;
+      if (waited) failed_spins_ = 0;
       take_events_beside();
       return true;
     }
+    waited = true;
   } while (clock_.now() < until);
   ++failed_spins_;
   return false;

@@ -95,6 +95,8 @@ class worker {
   int index() const noexcept { return index_; }
   /// False when it is pumped.
   bool threaded() const noexcept { return threaded_; }
+  /// It looks for events for a while before it sleeps, and mostly finds them: see `runtime_options::spin`. On the worker only.
+  bool spins() const noexcept { return spin_ > duration::zero() && failed_spins_ < most_failed_spins; }
   runtime& owner() const noexcept { return owner_; }
   /// Time as of this round. On the worker only.
   time_point now() const noexcept { return now_; }
@@ -212,7 +214,8 @@ class worker {
   bool events_owed_ = false;                     // the last pump left the source no turn
   const duration spin_;
   run_order* const order_;
-  const duration long_run_;    // for pumped workers, which time each entry anyhow
+  const duration long_run_;  // for pumped workers, which time each entry anyhow
+  static constexpr unsigned most_failed_spins = 4;
   unsigned failed_spins_ = 0;  // in a row, and those that were not made
   unsigned vain_looks_ = 0;    // in a row
   time_point looked_beside_;

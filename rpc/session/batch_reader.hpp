@@ -39,8 +39,9 @@ class batch_reader {
   /// batch; what `parts` says. Nothing further must be read then.
   status read(batch_parts& parts, std::size_t most);
   bool done() const noexcept { return next_ == part::none; }
-  /// Replies in it, once the first portion was read.
+  /// Once the first portion was read: the replies in the batch, and all calls and replies.
   std::size_t replies() const noexcept { return replies_; }
+  std::size_t frames() const noexcept { return calls_ + replies_; }
   /// Bytes of calls, or of replies, that are still to be read.
   std::size_t left() const noexcept { return batch_.size() - at_; }
 

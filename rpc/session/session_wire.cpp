@@ -73,6 +73,20 @@ void session_wire::read() {
   stream_->read(incoming_, tag);
 }
 
+// gRPC tells the other side of each message that is read from a stream, at once, in a packet of its own: to send that and to
+// take it costs as much as a call and its reply. Between workers that spin one call at a time takes half as long when its reply
+// leaves first. A side that sleeps is better told before: that wakes it while its reply is being made.
+void session_wire::read_next() {
+  const bool reply_first = reader_.frames() == 1 && control_.home().spins() && !next_read_.queued && !queue_.ending();
+  if (!reply_first) return read();
+  read_owed_ = true;
+  next_read_.queued = control_.post(next_read_);
+}
+
+void session_wire::read_if_owed() {
+  if (std::exchange(read_owed_, false)) read();
+}
+
 // It counts as reading until what has come is taken apart: what that ends must not take the stream for ended.
 void session_wire::have_read(bool ok) {
   if (!ok || broken_) {
@@ -118,7 +132,7 @@ void session_wire::batch_ended() {
     reading_ = false;
     paused_ = true;
   } else {
-    read();
+    read_next();
   }
   if (broken_) return host_.progressed();  // meanwhile, or the queue has ended
   if (!writer_.empty()) will_write();

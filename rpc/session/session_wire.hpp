@@ -158,7 +158,7 @@ class session_wire : batch_parts {
   /// This side has half-closed: what comes nevertheless is not answered, and calls are not begun.
   void fall_silent() noexcept { silent_ = true; }
   /// Something of it is out: a tag, a turn, a call that is served.
-  bool busy() const noexcept { return reading_ || writing_ || flush_.queued || lives_ != 0; }
+  bool busy() const noexcept { return reading_ || writing_ || flush_.queued || next_read_.queued || lives_ != 0; }
   bool peer_attached() const noexcept { return rules_.attached(); }
   bool peer_goes() const noexcept { return peer_goes_; }
 
@@ -176,6 +176,7 @@ class session_wire : batch_parts {
     void run() noexcept override {
       queued = false;
       wire.write();
+      wire.read_if_owed();
       if (wire.broken_) wire.host_.progressed();
     }
     work_label label() const noexcept override { return {"", "session write"}; }
@@ -191,6 +192,18 @@ class session_wire : batch_parts {
     work_label label() const noexcept override { return {"", "session read"}; }
     session_wire& wire;
   };
+  // Reads when what the batch before has set off has had its turn, and its answer has left.
+  struct next_read final : work {
+    explicit next_read(session_wire& w) noexcept : wire{w} {}
+    void run() noexcept override {
+      queued = false;
+      if (!wire.flush_.queued) wire.read_if_owed();  // else that does
+      wire.host_.progressed();
+    }
+    work_label label() const noexcept override { return {"", "session read"}; }
+    session_wire& wire;
+    bool queued = false;
+  };
   struct named_method {
     std::string path;
     session_host::offer offer;
@@ -201,6 +214,8 @@ class session_wire : batch_parts {
   };
 
   void read();
+  void read_next();
+  void read_if_owed();
   void have_read(bool ok);
   void read_on();
   void batch_ended();
@@ -245,6 +260,8 @@ class session_wire : batch_parts {
   time_point batch_came_ = never;
   step<&session_wire::have_read> read_{*this};
   next_portion next_portion_{*this};
+  next_read next_read_{*this};
+  bool read_owed_ = false;  // while `reading_`
   step<&session_wire::have_written> written_{*this};
   flush flush_{*this};
   bool reading_ = false;

@@ -173,8 +173,9 @@ weft::task<> one_ordered_key(two_methods to, int key, int calls, ordered_tally* 
 }
 
 struct kept_order {
-  explicit kept_order(int worker)
-      : service{rt,
+  explicit kept_order(int worker, weft::duration spin = {})
+      : rt{{.runtime = {.workers = 2, .spin = spin, .log = [](std::string_view) {}}}},
+        service{rt,
                 {.name = "order", .worker = worker, .reentrancy = weft::reentrancy::interleaved, .mailbox = 100'000}} {
     server.add(service);
     REQUIRE(server.start().ok());
@@ -191,7 +192,7 @@ struct kept_order {
     return inside([this] { return service.inversions; });
   }
 
-  weft::rpc_runtime rt{{.runtime = {.workers = 2, .log = [](std::string_view) {}}}};
+  weft::rpc_runtime rt;
   order_keeper service;
   weft::server server{rt};
 };
@@ -208,9 +209,10 @@ TEST_SUITE("faults: sessions") {
       std::uint64_t runs = 0;
       std::uint64_t inversions = 0;
       {
-        kept_order there{worker};
+        const auto spin = worker == 0 ? weft::duration{20us} : weft::duration::zero();
+        kept_order there{worker, spin};
         bad_network between{there.server.port()};
-        weft::rpc_runtime rt{{.runtime = {.workers = 2, .log = [](std::string_view) {}}}};
+        weft::rpc_runtime rt{{.runtime = {.workers = 2, .spin = spin, .log = [](std::string_view) {}}}};
         {
           weft::peer peer{rt, between.address};
           auto session = peer.session();

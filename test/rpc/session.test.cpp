@@ -67,6 +67,25 @@ TEST_SUITE("session") {
     CHECK(e.heard() == texts);
   }
 
+  TEST_CASE("between workers that spin calls one at a time are answered, and end as they do elsewhere") {
+    ends e{{}, {}, {}, {}, 50us};
+    const auto lane = e.session->ordered(7);
+    std::vector<std::string> said;
+    for (int i = 0; i < 1'000; ++i) {
+      said.push_back(std::to_string(i));
+      const auto reply = e.say_over(lane, say(said.back()));
+      REQUIRE(reply.ok());
+      CHECK(reply->text() == said.back());
+    }
+    CHECK(e.heard() == said);
+    CHECK(e.say_over(lane, say("hold"), weft::within{50ms}).code() == weft::code::deadline_exceeded);
+    CHECK(e.say_over(lane, say("after it")).ok());
+    e.server.stop();
+    CHECK(e.say_over(lane, say("nobody")).code() == weft::code::unavailable);
+    e.client.stop();
+    CHECK(e.client.queue().counters().started == e.client.queue().counters().ended);
+  }
+
   TEST_CASE("a slow call holds up nobody else's reply") {
     ends e;
     const auto replies = e.run(weft::with_scope(

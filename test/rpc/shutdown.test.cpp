@@ -5,10 +5,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <weft/rpc/peer.hpp>
 #include <weft/rpc/rpc_runtime.hpp>
 #include <weft/rpc/server.hpp>
+#include <weft/rpc/session.hpp>
 #include <weft/runtime/scope.hpp>
 #include <weft/runtime/spawn.hpp>
 #include <weft/runtime/strand.hpp>
@@ -84,8 +86,8 @@ weft::task<> keep_listening(Echo::client echo, tally* t) {
   }
 }
 
-weft::task<> callers(Echo::client echo, tally* t, weft::scope& s) {
-  for (int i = 0; i < 12; ++i) std::ignore = s.start(keep_calling(echo, t, 500 + i % 4 * 1'000));
+weft::task<> callers(Echo::client echo, Echo::client in_order, tally* t, weft::scope& s) {
+  for (int i = 0; i < 12; ++i) std::ignore = s.start(keep_calling(i < 8 ? echo : in_order, t, 500 + i % 4 * 1'000));
   for (int i = 0; i < 3; ++i) {
     std::ignore = s.start(keep_talking(echo, t));
     std::ignore = s.start(keep_listening(echo, t));
@@ -95,13 +97,16 @@ weft::task<> callers(Echo::client echo, tally* t, weft::scope& s) {
 
 // A process of its own, nearly: a runtime, a service, a server, and a way to the other one.
 struct side {
-  explicit side(int service_worker) : service{rt, {.worker = service_worker}} {}
+  side(int service_worker, weft::duration spin)
+      : rt{{.runtime = {.workers = 2, .spin = spin, .log = [](std::string_view) {}}}},
+        service{rt, {.worker = service_worker}} {}
 
-  weft::rpc_runtime rt{{.runtime = {.workers = 2, .log = [](std::string_view) {}}}};
+  weft::rpc_runtime rt;
   weft::strand away{rt, {.name = "away", .worker = 1}};
   test::echo_service service;
   std::unique_ptr<weft::server> server = std::make_unique<weft::server>(rt);
   std::unique_ptr<weft::peer> peer;
+  std::optional<weft::session> session;
   tally calls;
 
   void listen() {
@@ -110,10 +115,13 @@ struct side {
   }
   void call(const side& other, bool elsewhere) {
     peer = std::make_unique<weft::peer>(rt, other.server->address());
+    session.emplace(*peer);
     weft::spawn(
         elsewhere ? away : rt.control(), "callers",
-        [](Echo::client echo, tally* t) -> weft::task<> { co_await weft::with_scope(&callers, echo, t); },
-        Echo::client{*peer}, &calls);
+        [](Echo::client echo, Echo::client in_order, tally* t) -> weft::task<> {
+          co_await weft::with_scope(&callers, echo, in_order, t);
+        },
+        Echo::client{*peer}, Echo::client{session->ordered(1)}, &calls);
   }
   void stop_service() { service.stop_and_wait(weft::stop_mode::abort); }
   void check() {
@@ -125,7 +133,8 @@ struct side {
 
 void cycle(std::mt19937& random) {
   const auto worker = [&random] { return static_cast<int>(random() % 2); };
-  side a{worker()}, b{worker()};
+  const auto spin = random() % 2 == 0 ? weft::duration{20us} : weft::duration::zero();
+  side a{worker(), spin}, b{worker(), spin};
   a.listen();
   b.listen();
   a.call(b, worker() == 1);

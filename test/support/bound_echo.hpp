@@ -28,6 +28,7 @@ enum class way {
   unary_other_worker,
   session,
   session_other_worker,
+  session_spinning,
   local_in_frames,
   unary_in_frames,
   session_in_frames,
@@ -38,8 +39,8 @@ enum class way {
   unary_in_epoll,
   session_in_epoll,
 };
-inline constexpr std::array ways{way::local,   way::local_other_worker,  way::unary, way::unary_other_worker,
-                                 way::session, way::session_other_worker};
+inline constexpr std::array ways{way::local,   way::local_other_worker,   way::unary,           way::unary_other_worker,
+                                 way::session, way::session_other_worker, way::session_spinning};
 /// The same on one thread, in the loops of samples/embed.
 inline constexpr std::array pumped_ways{way::local_in_frames, way::unary_in_frames, way::session_in_frames,
                                         way::local_in_asio,   way::unary_in_asio,   way::session_in_asio,
@@ -53,6 +54,7 @@ inline const char* name_of(way w) {
     case way::unary_other_worker: return "unary, service on another worker";
     case way::session: return "session";
     case way::session_other_worker: return "session, service on another worker";
+    case way::session_spinning: return "session, between workers that spin";
     case way::local_in_frames: return "local, in a frame loop";
     case way::unary_in_frames: return "unary, in a frame loop";
     case way::session_in_frames: return "session, in a frame loop";
@@ -151,6 +153,7 @@ class bound_echo {
   static weft::rpc_options options_for(way w) {
     weft::rpc_options o;
     o.runtime.workers = loop_of(w) ? 0 : 2;
+    if (w == way::session_spinning) o.runtime.spin = std::chrono::microseconds{50};
     o.runtime.wake.fd = loop_of(w).has_value() && *loop_of(w) != loop_kind::frames;
     o.runtime.log = [](std::string_view) {};
     return o;

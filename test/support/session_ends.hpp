@@ -63,8 +63,8 @@ class listener final : public v1::Echo::service {
 // A server and a client, each with a runtime of its own.
 struct ends {
   explicit ends(weft::server_options o = {}, weft::session_options so = {}, weft::peer_options p = {},
-                weft::service_options s = {})
-      : there{serving, roomy(s)}, server{serving, std::move(o)} {
+                weft::service_options s = {}, weft::duration spin = {})
+      : serving{two_workers(spin)}, there{serving, roomy(s)}, server{serving, std::move(o)}, client{two_workers(spin)} {
     server.add(there);
     const auto started = server.start();
     REQUIRE_MESSAGE(started.ok(), started);
@@ -104,10 +104,14 @@ struct ends {
     return s;
   }
 
-  weft::rpc_runtime serving{{.runtime = {.workers = 2, .log = [](std::string_view) {}}}};
+  static weft::rpc_options two_workers(weft::duration spin) {
+    return {.runtime = {.workers = 2, .spin = spin, .log = [](std::string_view) {}}};
+  }
+
+  weft::rpc_runtime serving;
   listener there;
   weft::server server;
-  weft::rpc_runtime client{{.runtime = {.workers = 2, .log = [](std::string_view) {}}}};
+  weft::rpc_runtime client;
   std::optional<weft::peer> peer;
   std::optional<weft::session> session;
 };

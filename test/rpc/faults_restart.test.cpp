@@ -130,7 +130,8 @@ TEST_SUITE("faults: a server that restarts") {
       const auto grown = resident_bytes();
       MESSAGE("resident: " << (resident >> 10U) << " KiB after 200 cycles, " << (grown >> 10U) << " KiB after 1,000");
       if (!WEFT_ASAN && !WEFT_TSAN) CHECK(grown < resident + most_growth);
-      CHECK(test::open_descriptors().size() <= open_files + 2);  // sockets of the last connection, which gRPC closes soon
+      CHECK(test::open_descriptors().size() <=
+            open_files + 2);  // sockets of the last connection, which gRPC closes soon
       c.over = true;
       near.stop();
       test::serving::check_tags(near);

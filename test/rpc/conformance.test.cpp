@@ -89,7 +89,7 @@ TEST_SUITE("conformance") {
         auto reply = f.run(weft::as_task(f.client.Say(say("slow", 1h), weft::within{limit})));
         CHECK(reply.status() == weft::deadline_exceeded("/test.v1.Echo/Say took too long"));
       });
-      f.run(f.until([&f] { return f.service.begun == f.service.stopped; }));
+      CHECK(f.run(f.until([&f] { return f.service.begun == f.service.stopped; })).ok());
     });
   }
 
@@ -121,7 +121,7 @@ TEST_SUITE("conformance") {
             CHECK(reply.code() == weft::code::cancelled);
           },
           &f));
-      f.run(f.until_stopped(1));
+      CHECK(f.run(f.until_stopped(1)).ok());
     });
   }
 
@@ -214,7 +214,7 @@ TEST_SUITE("conformance") {
         CHECK(f->client.send.Say(say("hey")).ok());
         co_return;
       }(&f));
-      f.run(f.until([&f] { return f.service.begun == 1; }));
+      CHECK(f.run(f.until([&f] { return f.service.begun == 1; })).ok());
     });
   }
 

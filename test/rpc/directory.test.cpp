@@ -238,10 +238,7 @@ TEST_SUITE("calls by name") {
     each_way([](way w) {
       named_echo f{w};
       f.echo.until_stopped_by_limit([&f](weft::duration limit) {
-        const auto reply =
-            f.echo.run([](const weft::directory* rpc, weft::duration limit) -> weft::task<weft::result<EchoReply>> {
-              co_return co_await weft::with_timeout(limit, rpc->call<EchoReply>("echo.Say", say("late", 1h)));
-            }(&f.rpc, limit));
+        const auto reply = f.echo.run(weft::with_timeout(limit, f.rpc.call<EchoReply>("echo.Say", say("late", 1h))));
         CHECK(reply.code() == weft::code::deadline_exceeded);
       });
     });
@@ -347,7 +344,7 @@ TEST_SUITE("calls by name") {
         CHECK(refused.code() == weft::code::unimplemented);
         co_return;
       }(&f.rpc));
-      f.echo.run(f.echo.until([&f] { return f.echo.service.begun == 1; }));
+      CHECK(f.echo.run(f.echo.until([&f] { return f.echo.service.begun == 1; })).ok());
     });
   }
 
@@ -478,7 +475,7 @@ TEST_SUITE("calls by name") {
         const auto read = co_await opened.value().read();
         CHECK(read.has_value());
       }(&f.rpc));
-      f.echo.run(f.echo.until_stopped(1));
+      CHECK(f.echo.run(f.echo.until_stopped(1)).ok());
     });
   }
 

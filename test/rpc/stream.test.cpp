@@ -292,7 +292,7 @@ TEST_SUITE("streams") {
         CHECK((co_await talk.write(std::move(hello))).ok());
         CHECK((co_await talk.read()).has_value());
       }(&f));
-      f.run(f.until_stopped(1));
+      CHECK(f.run(f.until_stopped(1)).ok());
     });
   }
 
@@ -321,7 +321,7 @@ TEST_SUITE("streams") {
         CHECK_FALSE((co_await unused.read()).has_value());
         CHECK((co_await unused.finish()).code() == weft::code::cancelled);
       }(&f));
-      f.run(f.until([&f] { return f.service.running() == 1; }));
+      CHECK(f.run(f.until([&f] { return f.service.running() == 1; })).ok());
       CHECK(f.inside([&f] { return f.service.talked; }) == 0);
     });
   }
@@ -376,7 +376,7 @@ TEST_SUITE("streams") {
         std::ignore = co_await weft::sleep_for(20ms);  // until no more is on its way
       }(&f));
       const auto over = [&f] { return f.service.running() == 1; };
-      f.run(f.until(over));
+      CHECK(f.run(f.until(over)).ok());
       f.run([](bound_echo* f) -> weft::task<> {
         const auto& counters = f->rt.queue().counters();  // of worker 0, as this
         while (counters.calls != 0) std::ignore = co_await weft::sleep_for(1ms);
@@ -484,7 +484,7 @@ TEST_SUITE("streams") {
           if (i % 3 == 0) std::ignore = co_await weft::sleep_for(1ms);
         }
       }(&f));
-      f.run(f.until([&f] { return f.service.running() == 1; }));  // the one that looks
+      CHECK(f.run(f.until([&f] { return f.service.running() == 1; })).ok());  // the one that looks
       CHECK(f.inside([&f] { return f.service.joined; }) == 0);
       CHECK(f.inside([&f] { return f.service.talked; }) == 0);
     });

@@ -14,6 +14,7 @@
 #include <weft/rpc/session.hpp>
 #include <weft/runtime/sleep.hpp>
 #include <weft/runtime/sync_wait.hpp>
+#include <weft/runtime/with_timeout.hpp>
 
 #include "echo_service.hpp"
 #include "outer_loop.hpp"
@@ -112,13 +113,13 @@ class bound_echo {
     return *run(weft::as_task(service.call(std::move(f))));
   }
 
-  /// Ends when `condition()` holds, which is asked on the service's strand.
+  /// Ends when `condition()` holds, which is asked on the service's strand, in turn with all else; or with the caller.
   template <class F>
-  weft::task<> until(F condition) {
+  weft::task<weft::status> until(F condition) {
     for (;;) {
       const auto holds = co_await service.call(condition);
-      if (*holds) co_return;
-      co_await pause();
+      if (!holds.ok() || *holds) co_return holds.status();
+      co_await weft::yield{};
     }
   }
   /// Ends when so many handlers have been stopped.
@@ -132,10 +133,7 @@ class bound_echo {
     using namespace std::chrono_literals;
     for (auto limit = 50ms; limit < 1min; limit *= 4) {
       attempt(limit);
-      for (auto waited = 0ms; waited < limit; waited += 1ms) {
-        if (inside([this] { return service.stopped; }) > 0) return;
-        run(pause());
-      }
+      if (run(weft::with_timeout(limit, until_stopped(1))).ok()) return;
     }
     FAIL("no handler was stopped");
   }
@@ -149,7 +147,6 @@ class bound_echo {
   v1::Echo::client client;
 
  private:
-  static weft::task<> pause() { std::ignore = co_await weft::sleep_for(std::chrono::milliseconds{1}); }
   static weft::rpc_options options_for(way w) {
     weft::rpc_options o;
     o.runtime.workers = loop_of(w) ? 0 : 2;

@@ -18,6 +18,8 @@ add_compile_options(
   "$<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wshadow;-Wimplicit-fallthrough>"
   # False positives of g++ 12: in optimised code (GCC PR 105562, PR 105651), and for a coroutine's frame that holds a lambda.
   "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-maybe-uninitialized;-Wno-restrict;-Wno-subobject-linkage>")
+# A hot function that begins within a cache line takes one more of them: where it happens to lie moved calls over a session by 5%.
+add_compile_options("$<$<CONFIG:Release>:-falign-functions=64>")
 if(WEFT_WERROR)
   add_compile_options(-Werror)
 endif()

@@ -36,25 +36,25 @@ status call_admission::enter(server_origin& call, const char* method) {
 status call_admission::enter_session(server_origin& stream, const char* method) {
   if (auto s = count(stream); !s.ok()) return s;
   if (auto s = measure_metadata(stream, method); !s.ok()) return s;
-  return find_out_who(stream, method);
+  return asks_who_ ? find_out_who(stream, method) : status{};
 }
 
-status call_admission::enter_from_session(server_origin& call, const char* method) {
-  if (auto s = count(call); !s.ok()) return s;
+status call_admission::find_out_whether_it_may(server_origin& call, const char* method) {
   if (auto s = find_out_who(call, method); !s.ok()) return s;
   return check_policy(call, method);
 }
 
-status call_admission::count(server_origin& call) {
+// It has been counted among all.
+status call_admission::look_closer(server_origin& call) {
   if (options_.running_per_peer != 0) {
     call.address_ = address_of(call.peer());
     ++of_peer_[call.address_];
   }
-  if (++running_ > options_.running) {
+  if (running_ > options_.running) {
     ++counters_.refused;
     return resource_exhausted("the server has as many calls in progress as it may");
   }
-  if (options_.running_per_peer != 0 && of_peer_[call.address_] > options_.running_per_peer) {
+  if (of_peer_[call.address_] > options_.running_per_peer) {
     ++counters_.refused;
     return resource_exhausted("the server has as many calls of this client in progress as it may");
   }
@@ -86,9 +86,7 @@ void call_admission::leave(server_origin& call) noexcept {
 }
 
 status call_admission::find_out_who(server_origin& call, const char* method) {
-  const bool mutual = options_.tls && !options_.tls->client_authorities.empty();
-  if (!mutual && !options_.authenticate && options_.policy.empty()) return {};
-  const auto names = mutual ? certificate_names(call.context()) : std::vector<std::string>{};
+  const auto names = by_certificate_ ? certificate_names(call.context()) : std::vector<std::string>{};
   if (options_.authenticate) {
     try {
       auto identity = options_.authenticate({method, call.received(), call.peer(), names});

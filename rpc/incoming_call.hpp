@@ -64,13 +64,12 @@ class server::state::incoming_call final : call_listener, detail::server_origin,
 
   // INVALID_ARGUMENT when the request is no such message.
   status accept() noexcept {
-    auto accepted = detail::accept(*method_.entry, *method_.service, *this, request_);
+    auto s = detail::accept(*method_.entry, *method_.service, *this, request_, call_);
     request_.Clear();
-    if (!accepted.ok()) {
+    if (!s.ok()) {
       ++state_.server_.counters_.malformed;
-      return std::move(accepted).status();
+      return s;
     }
-    call_ = std::move(*accepted);
     ++parts_left_;
     return {};
   }

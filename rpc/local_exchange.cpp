@@ -13,11 +13,10 @@ status local_exchange::start(owner& o, worker& home, time_point deadline, const 
   if (!status_.ok()) return status_;
   owner_ = &o;
   if (extras != nullptr) sent_ = extras->sent;
-  auto accepted = accept(method_, to_, *this, request_);
-  if (!accepted.ok()) return status_ = accepted.status();
+  status_ = accept(method_, to_, *this, request_, call_);
+  if (!status_.ok()) return status_;
   request_.Clear();
   at_service_ = true;
-  call_ = std::move(*accepted);
   if (caller_ != nullptr) {
     call_->begin(*caller_, deadline == never ? duration::max() : deadline - home.now());
   } else {

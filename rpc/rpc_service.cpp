@@ -5,10 +5,16 @@
 namespace weft::detail {
 namespace {
 
-call_holder given(made_call made, call_origin& from, std::size_t bytes) {
+// `bytes`: of `request`.
+template <class Request>
+status accept_bytes(const served_method& method, rpc_service& to, call_origin& from, const Request& request,
+                    std::size_t bytes, call_holder& call) {
+  auto made = method.make(to, method);
+  if (auto s = parse(request, *made.request); !s.ok()) return s;
   made.at_service->weighs(bytes);
   made.at_service->comes_from(from);
-  return std::move(made.call);
+  call = std::move(made.call);
+  return {};
 }
 
 class byte_buffer_sink final : public reply_sink {
@@ -22,17 +28,14 @@ class byte_buffer_sink final : public reply_sink {
 
 }  // namespace
 
-result<call_holder> accept(const served_method& method, rpc_service& to, call_origin& from,
-                           const grpc::ByteBuffer& request) {
-  auto made = method.make(to, method);
-  if (auto s = parse(request, *made.request); !s.ok()) return s;
-  return given(std::move(made), from, size_of(request));
+status accept(const served_method& method, rpc_service& to, call_origin& from, const grpc::ByteBuffer& request,
+              call_holder& call) {
+  return accept_bytes(method, to, from, request, size_of(request), call);
 }
 
-result<call_holder> accept(const served_method& method, rpc_service& to, call_origin& from, std::string_view request) {
-  auto made = method.make(to, method);
-  if (auto s = parse(request, *made.request); !s.ok()) return s;
-  return given(std::move(made), from, request.size());
+status accept(const served_method& method, rpc_service& to, call_origin& from, std::string_view request,
+              call_holder& call) {
+  return accept_bytes(method, to, from, request, request.size(), call);
 }
 
 status take(const served_method& method, call_operation& settled, grpc::ByteBuffer& reply) {

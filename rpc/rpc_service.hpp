@@ -54,10 +54,11 @@ struct served_method {
 
 namespace detail {
 
-/// The call that a request makes, not begun. INVALID_ARGUMENT when the bytes are no such message.
-result<call_holder> accept(const served_method& method, rpc_service& to, call_origin& from,
-                           const grpc::ByteBuffer& request);
-result<call_holder> accept(const served_method& method, rpc_service& to, call_origin& from, std::string_view request);
+/// Sets the call that a request makes, not begun. INVALID_ARGUMENT when the bytes are no such message.
+status accept(const served_method& method, rpc_service& to, call_origin& from, const grpc::ByteBuffer& request,
+              call_holder& call);
+status accept(const served_method& method, rpc_service& to, call_origin& from, std::string_view request,
+              call_holder& call);
 /// Takes the outcome of a settled call.
 status take(const served_method& method, call_operation& settled, grpc::ByteBuffer& reply);
 
@@ -113,8 +114,7 @@ struct served {
     return {call_holder{made}, made, &made->request()};
   }
   static status take(call_operation& settled, reply_sink& sink) {
-    auto outcome = static_cast<call_of<Reply>&>(settled).take();
-    return outcome.ok() ? sink.put(*outcome) : std::move(outcome).status();
+    return static_cast<operation&>(settled).take_to([&sink](const Reply& reply) { return sink.put(reply); });
   }
   static constexpr served_method entry{&Info, &make, &take};
 };

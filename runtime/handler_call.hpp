@@ -27,6 +27,13 @@ class handler_call : public service_call, public receiver_of<result<R>> {
     if (this->outcome.has_value()) return std::move(this->outcome.value());
     return unknown_error("the handler failed");
   }
+  /// The same without a move: what `f(const R&)` says of the reply, or why there is none.
+  template <class F>
+  status tell_outcome(F f) {
+    if (!this->outcome.has_value()) return unknown_error("the handler failed");
+    auto& told = this->outcome.value();
+    return told.ok() ? f(std::as_const(*told)) : std::move(told).status();
+  }
 
  private:
   void start_handler() noexcept final {

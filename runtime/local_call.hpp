@@ -25,6 +25,17 @@ namespace weft {
 /// On one worker the messages are function calls.
 template <class R>
 class local_call : public call_of<R>, public handler_call<R>, timer {
+ public:
+  /// In place of `take`, for who needs the reply only to pass it on: what `f(const R&)` says of it, or why there is none.
+  /// Requires: settled. Once.
+  template <class F>
+  status take_to(F f) {
+    if (!this->early().ok()) return this->early();
+    if (!refusal_.ok()) return refusal_;
+    if (auto s = this->check_reply_metadata(); !s.ok()) return s;
+    return this->tell_outcome(std::move(f));
+  }
+
  protected:
   local_call(service& to, const char* method) noexcept : handler_call<R>{to, method} {}
 

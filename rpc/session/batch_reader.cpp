@@ -1,6 +1,8 @@
 #include <weft/rpc/session/batch_reader.hpp>
 
+#include <bit>
 #include <cstddef>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <weft/runtime/config.hpp>
@@ -9,6 +11,19 @@ namespace weft::detail {
 namespace {
 
 enum wire_type : std::uint8_t { varint = 0, fixed64 = 1, bytes = 2, group = 3, group_end = 4, fixed32 = 5 };
+
+constexpr std::uint8_t tag(unsigned field, wire_type type) noexcept {
+  return static_cast<std::uint8_t>(field << 3U | type);
+}
+
+// A frame as batch_writer makes most: its length has one byte. Returns where the next one may stand; null when it is another.
+inline const char* small_frame(const char* at, const char* end, std::uint8_t tag, std::string_view& frame) noexcept {
+  if (end - at < 2 || static_cast<std::uint8_t>(*at) != tag) return nullptr;
+  const auto length = static_cast<std::uint8_t>(at[1]);
+  if (length >= 0x80 || length > end - at - 2) return nullptr;
+  frame = {at + 2, length};
+  return at + 2 + length;
+}
 
 // The fields of a message, one after the other. Once it has failed it stays at its end.
 class fields {
@@ -164,15 +179,52 @@ bool read(std::string_view frame, attach_frame& a) noexcept {
   return good && !f.failed();
 }
 
-// The fields of a frame as batch_writer makes it: tags of one byte. What is rarer, `fields` reads.
+// The fields of a frame as batch_writer makes most: in the order of their numbers, with tags of one byte. What is rarer,
+// `fields` reads. Each function says false when it is not that simple, and takes a field that is not there as zero or empty.
+// The frame is part of a batch, of which bytes may be loaded up to `readable`.
 class quick_fields {
  public:
-  explicit quick_fields(std::string_view frame) noexcept : at_{frame.data()}, end_{at_ + frame.size()} {}
+  quick_fields(std::string_view frame, const char* readable) noexcept
+      : at_{frame.data()}, end_{at_ + frame.size()}, readable_{readable} {}
 
   bool at_end() const noexcept { return at_ == end_; }
-  std::uint8_t tag() noexcept { return static_cast<std::uint8_t>(*at_++); }
-  // False when it is not that simple.
-  bool read(std::uint64_t& number) noexcept {
+  bool read(unsigned field, std::uint64_t& number) noexcept { return !skip(tag(field, varint)) || read_varint(number); }
+  [[gnu::always_inline]] bool read(unsigned field, std::string_view& text) noexcept {
+    std::uint64_t length = 0;
+    if (!skip(tag(field, bytes))) return true;
+    if (!read_varint(length) || length > static_cast<std::uint64_t>(end_ - at_)) return false;
+    text = {at_, static_cast<std::size_t>(length)};
+    at_ += length;
+    return true;
+  }
+
+ private:
+  bool skip(std::uint8_t tag) noexcept {
+    if (at_ == end_ || static_cast<std::uint8_t>(*at_) != tag) return false;
+    ++at_;
+    return true;
+  }
+  [[gnu::always_inline]] bool read_varint(std::uint64_t& number) noexcept {
+    if (at_ != end_ && static_cast<std::uint8_t>(*at_) < 0x80) {
+      number = static_cast<std::uint8_t>(*at_++);
+      return true;
+    }
+    if (std::endian::native != std::endian::little || readable_ - at_ < 8) return read_bytewise(number);
+    // Up to eight bytes at once: the groups of seven bits are moved together, two, then four, then all.
+    std::uint64_t word = 0;
+    std::memcpy(&word, at_, 8);
+    const auto ends = ~word & 0x8080'8080'8080'8080U;
+    if (ends == 0) return false;
+    const auto length = std::countr_zero(ends) / 8 + 1;
+    if (length > end_ - at_) return false;
+    at_ += length;
+    word &= ends ^ (ends - 1);
+    word = (word & 0x007f'007f'007f'007fU) | (word & 0x7f00'7f00'7f00'7f00U) >> 1U;
+    word = (word & 0x0000'3fff'0000'3fffU) | (word & 0x3fff'0000'3fff'0000U) >> 2U;
+    number = (word & 0x0000'0000'0fff'ffffU) | (word & 0x0fff'ffff'0000'0000U) >> 4U;
+    return true;
+  }
+  WEFT_NOINLINE bool read_bytewise(std::uint64_t& number) noexcept {
     number = 0;
     for (unsigned shift = 0; shift < 63 && at_ != end_; shift += 7) {
       const auto byte = static_cast<std::uint8_t>(*at_++);
@@ -181,54 +233,25 @@ class quick_fields {
     }
     return false;
   }
-  bool read(std::string_view& text) noexcept {
-    std::uint64_t length = 0;
-    if (!read(length) || length > static_cast<std::uint64_t>(end_ - at_)) return false;
-    text = {at_, static_cast<std::size_t>(length)};
-    at_ += length;
-    return true;
-  }
 
- private:
   const char* at_;
-  const char* end_;
+  const char* const end_;
+  const char* const readable_;
 };
 
-constexpr std::uint8_t tag(unsigned field, wire_type type) noexcept {
-  return static_cast<std::uint8_t>(field << 3U | type);
-}
-
 // False when `fields` has to read it.
-bool read_quickly(std::string_view frame, call_frame& c) noexcept {
-  quick_fields f{frame};
-  bool good = true;
-  while (good && !f.at_end()) {
-    switch (f.tag()) {
-      case tag(1, varint): good = f.read(c.id); break;
-      case tag(2, varint): good = f.read(c.method); break;
-      case tag(4, bytes): good = f.read(c.request); break;
-      case tag(5, varint): good = f.read(c.limit_us); break;
-      case tag(6, varint): good = f.read(c.key); break;
-      default: return false;
-    }
-  }
-  return good && c.method >> 32U == 0;
+bool read_quickly(std::string_view frame, const char* readable, call_frame& c) noexcept {
+  quick_fields f{frame, readable};
+  return f.read(1, c.id) && f.read(2, c.method) && f.read(4, c.request) && f.read(5, c.limit_us) && f.read(6, c.key) &&
+         f.at_end() && c.method >> 32U == 0;
 }
-bool read_quickly(std::string_view frame, reply_frame& r) noexcept {
-  quick_fields f{frame};
-  bool good = true;
-  while (good && !f.at_end()) {
-    switch (f.tag()) {
-      case tag(1, varint): good = f.read(r.id); break;
-      case tag(3, bytes): good = f.read(r.reply); break;
-      default: return false;
-    }
-  }
-  return good;
+bool read_quickly(std::string_view frame, const char* readable, reply_frame& r) noexcept {
+  quick_fields f{frame, readable};
+  return f.read(1, r.id) && f.read(3, r.reply) && f.at_end();
 }
 
-bool read(std::string_view frame, call_frame& c) noexcept {
-  if (read_quickly(frame, c)) return true;
+bool read(std::string_view frame, const char* readable, call_frame& c) noexcept {
+  if (read_quickly(frame, readable, c)) return true;
   c = {};
   fields f{frame, 1};
   bool good = true;
@@ -249,8 +272,8 @@ bool read(std::string_view frame, call_frame& c) noexcept {
   return good && !f.failed();
 }
 
-bool read(std::string_view frame, reply_frame& r) noexcept {
-  if (read_quickly(frame, r)) return true;
+bool read(std::string_view frame, const char* readable, reply_frame& r) noexcept {
+  if (read_quickly(frame, readable, r)) return true;
   r = {};
   fields f{frame, 1};
   bool good = true;
@@ -320,7 +343,9 @@ constexpr const char* name_of(const reply_frame&) { return "Reply"; }
 status batch_reader::read_first(batch_parts& parts) {
   calls_ = replies_ = 0;
   has_last_ = false;
-  fields f{batch_, 0};
+  const auto rest = count_small_frames();
+  if (rest.empty()) return {};
+  fields f{rest, 0};
   bool attached = false;
   bool window_said = false;
   bool forgets = false;
@@ -359,6 +384,24 @@ status batch_reader::read_first(batch_parts& parts) {
   return forgets ? read_forgets(parts) : status{};
 }
 
+// Most batches have nothing else. Returns what comes behind them.
+std::string_view batch_reader::count_small_frames() noexcept {
+  const char* at = batch_.data();
+  const char* const end = at + batch_.size();
+  std::string_view ignored;
+  while (true) {
+    if (const char* next = small_frame(at, end, tag(2, bytes), ignored)) {
+      ++calls_;
+      at = next;
+    } else if ((next = small_frame(at, end, tag(3, bytes), ignored)) != nullptr) {
+      ++replies_;
+      at = next;
+    } else {
+      return {at, static_cast<std::size_t>(end - at)};
+    }
+  }
+}
+
 status batch_reader::read_forgets(batch_parts& parts) {
   fields f{batch_, 0};
   while (f.next()) {
@@ -372,15 +415,25 @@ status batch_reader::read_forgets(batch_parts& parts) {
 // As many as are left of `most`; at the batch's end there are no more.
 template <class Frame, std::uint32_t Field>
 status batch_reader::read_frames(batch_parts& parts, std::size_t& most) {
-  fields f{batch_.substr(at_), 0};
-  while (most != 0 && f.next()) {
-    if (f.field() != Field || !f.is_bytes()) continue;
+  const char* at = batch_.data() + at_;
+  const char* const end = batch_.data() + batch_.size();
+  while (most != 0 && at != end) {
+    std::string_view text;
+    if (const char* next = small_frame(at, end, tag(Field, bytes), text)) {
+      at = next;
+    } else {
+      fields f{{at, static_cast<std::size_t>(end - at)}, 0};
+      f.next();  // which it can: the whole batch was read before
+      at = f.at();
+      if (f.field() != Field || !f.is_bytes()) continue;
+      text = f.text();
+    }
     Frame frame;
-    if (!weft::detail::read(f.text(), frame)) return malformed(name_of(frame));
+    if (!weft::detail::read(text, end, frame)) return malformed(name_of(frame));
     if (auto s = tell(parts, frame); !s.ok()) return s;
     --most;
   }
-  at_ = static_cast<std::size_t>(f.at() - batch_.data());
+  at_ = static_cast<std::size_t>(at - batch_.data());
   return {};
 }
 
@@ -418,6 +471,7 @@ status batch_reader::read_last(batch_parts& parts) {
 status batch_reader::read(batch_parts& parts, std::size_t most) {
   if (next_ == part::first) {
     if (auto s = read_first(parts); !s.ok()) return s;
+    replies_left_ = replies_;
     at_ = 0;
     next_ = part::calls;
   }
@@ -431,7 +485,9 @@ status batch_reader::read(batch_parts& parts, std::size_t most) {
   }
   if (next_ == part::replies) {
     if (replies_ != 0) {
+      const auto before = most;
       if (auto s = read_frames<reply_frame, 3>(parts, most); !s.ok()) return s;
+      replies_left_ -= before - most;
       if (at_ != batch_.size()) return {};
     }
     next_ = part::last;

@@ -39,8 +39,9 @@ class batch_reader {
   /// batch; what `parts` says. Nothing further must be read then.
   status read(batch_parts& parts, std::size_t most);
   bool done() const noexcept { return next_ == part::none; }
-  /// Once the first portion was read: the replies in the batch, and all calls and replies.
+  /// Once the first portion was read: the replies in the batch, those that are still to be read, and all calls and replies.
   std::size_t replies() const noexcept { return replies_; }
+  std::size_t replies_left() const noexcept { return replies_left_; }
   std::size_t frames() const noexcept { return calls_ + replies_; }
   /// Bytes of calls, or of replies, that are still to be read.
   std::size_t left() const noexcept { return batch_.size() - at_; }
@@ -49,6 +50,7 @@ class batch_reader {
   enum class part : std::uint8_t { first, calls, replies, last, none };
 
   status read_first(batch_parts& parts);
+  std::string_view count_small_frames() noexcept;
   status read_forgets(batch_parts& parts);
   template <class Frame, std::uint32_t Field>
   status read_frames(batch_parts& parts, std::size_t& most);
@@ -59,6 +61,7 @@ class batch_reader {
   part next_ = part::none;
   std::size_t calls_ = 0;
   std::size_t replies_ = 0;
+  std::size_t replies_left_ = 0;
   bool has_last_ = false;
 };
 

@@ -101,6 +101,11 @@ constexpr std::size_t small_request = 64;
 constexpr std::size_t most_of_small_call = 2 + (2 + small_request) + 3 * 11 + 6 + 2;
 static_assert(most_of_small_call - 2 < 0x80, "the length has one byte");
 
+constexpr std::size_t small_reply_message = 64;
+// Its frame, with one number of ten bytes.
+constexpr std::size_t most_of_small_reply = 2 + 11 + (2 + small_reply_message);
+static_assert(most_of_small_reply - 2 < 0x80, "the length has one byte");
+
 }  // namespace
 
 void raw_bytes::reserve(std::size_t needed) {
@@ -131,10 +136,13 @@ void batch_writer::reuse(raw_bytes done) noexcept {
   spare_ = std::move(done);
 }
 
-void batch_writer::make_room(std::size_t n) {
-  if (!open_.empty() && open_.size() + n > batch_target) {
-    full_.push_back({std::exchange(open_, std::exchange(spare_, raw_bytes{})), std::exchange(open_answers_, {})});
-  }
+void batch_writer::close_open() {
+  full_.push_back({std::exchange(open_, std::exchange(spare_, raw_bytes{})), std::exchange(open_answers_, {})});
+}
+
+inline void batch_writer::make_room(std::size_t n) {
+  if (open_.size() + n > batch_target && !open_.empty()) [[unlikely]]
+    close_open();
 }
 
 std::uint8_t* batch_writer::add(std::size_t n) {
@@ -207,7 +215,22 @@ std::size_t batch_writer::size_of_reply(std::uint64_t id, std::size_t n, const m
   return framed(body_of_reply(id, n, headers, trailers));
 }
 
+// As small_call.
+std::uint8_t* batch_writer::small_reply(std::uint64_t id, std::size_t n) {
+  make_room(most_of_small_reply);
+  auto* const start = open_.room(most_of_small_reply);
+  auto* at = put_number(start + 2, 1, id);
+  if (n != 0) at = put_length(at, 3, n);
+  const auto framed = static_cast<std::size_t>(at - start) + n;
+  start[0] = tag(3, bytes);
+  start[1] = static_cast<std::uint8_t>(framed - 2);
+  open_.grow(framed);
+  waiting_ += framed;
+  return at;
+}
+
 std::uint8_t* batch_writer::reply(std::uint64_t id, std::size_t n, const metadata* headers, const metadata* trailers) {
+  if (headers == nullptr && trailers == nullptr && n <= small_reply_message) return small_reply(id, n);
   const auto body = body_of_reply(id, n, headers, trailers);
   auto* at = put_length(add(framed(body)), 3, body);
   at = put_number(at, 1, id);

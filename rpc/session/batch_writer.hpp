@@ -87,8 +87,10 @@ class batch_writer {
 
  private:
   void make_room(std::size_t bytes);
+  void close_open();
   std::uint8_t* add(std::size_t bytes);
   void small_call(const call_frame& c);
+  std::uint8_t* small_reply(std::uint64_t id, std::size_t bytes);
   void number(std::uint8_t tag, std::uint64_t value);
   void packed_number(std::uint8_t tag, std::uint64_t value);
 

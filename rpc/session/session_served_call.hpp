@@ -118,12 +118,10 @@ class session_served_call final : call_listener, public server_origin, reply_sin
 
   // INVALID_ARGUMENT when the request is no such message.
   status make_call(std::string_view request) noexcept {
-    auto accepted = accept(*offer_.method, *offer_.service, *this, request);
-    if (!accepted.ok()) {
+    if (auto s = accept(*offer_.method, *offer_.service, *this, request, call_); !s.ok()) {
       wire_.host_.count_malformed();
-      return std::move(accepted).status();
+      return s;
     }
-    call_ = std::move(*accepted);
     ++parts_left_;
     return {};
   }
@@ -137,8 +135,8 @@ class session_served_call final : call_listener, public server_origin, reply_sin
 
   void completed() noexcept override {
     auto outcome = offer_.method->take(*call_, *this);
-    const bool may_have_run = call_->may_have_run();
-    const bool has_run = call_->has_run();  // what may have run and may not is a gap
+    const bool may_have_run = outcome.ok() || call_->may_have_run();
+    const bool has_run = outcome.ok() || call_->has_run();  // what may have run and may not is a gap
     const auto* extras = call_->arrived_extras();
     if (surrounded_) {
       if (extras != nullptr) {
@@ -223,7 +221,10 @@ class session_served_call final : call_listener, public server_origin, reply_sin
   // RESOURCE_EXHAUSTED when the caller would not read it.
   status fits(std::size_t bytes, const metadata* headers, const metadata* trailers) const {
     constexpr std::size_t most_of_frame = 64;  // beside message and metadata
-    if (headers == nullptr && trailers == nullptr && bytes + most_of_frame <= wire_.peer_batch_bytes_) return {};
+    const bool small = headers == nullptr && trailers == nullptr && bytes + most_of_frame <= wire_.peer_batch_bytes_;
+    return small ? status{} : fits_framed(bytes, headers, trailers);
+  }
+  WEFT_NOINLINE status fits_framed(std::size_t bytes, const metadata* headers, const metadata* trailers) const {
     const auto framed = batch_writer::size_of_reply(id_, bytes, headers, trailers);
     if (framed <= wire_.peer_batch_bytes_) return {};
     return resource_exhausted("the reply has " + std::to_string(framed) + " bytes, and the session takes " +
@@ -240,7 +241,8 @@ class session_served_call final : call_listener, public server_origin, reply_sin
     if (admitted_) wire.host_.left(*this);
     --wire.lives_;
     delete this;
-    wire.host_.progressed();
+    // While the stream is read it can only be this side that ends it, which waits for the answer to be written too.
+    if (!wire.reading_ || wire.lives_ == 0) wire.host_.progressed();
   }
 
   // What came with the stream is sent with every call of it.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <chrono>
+#include <cstring>
 #include <utility>
 #include <weft/rpc/session/session_served_call.hpp>
 #include <weft/runtime/config.hpp>
@@ -107,7 +108,7 @@ void session_wire::have_read(bool ok) {
 void session_wire::read_on() {
   violation_ = reader_.read(*this, batch_pace::portion);
   if (!violation_.ok() || reader_.done()) return batch_ended();
-  pace_.read(reader_.replies(), reader_.left());
+  pace_.read(reader_.replies(), reader_.replies_left(), reader_.left());
   control_.post(next_portion_);
   if (std::exchange(window_freed_, false)) host_.window_opened();
 }
@@ -196,9 +197,8 @@ bool session_wire::takes(const session_item& item) const noexcept {
 }
 
 status session_wire::name(const method_info& method, call_frame& c) {
-  const auto is_known = [&](const numbered_method& m) {
-    return m.path == method.path;
-  };  // not another at the same place
+  // Not another at the same place.
+  const auto is_known = [&](const numbered_method& m) { return std::strcmp(m.path.c_str(), method.path) == 0; };
   if (last_numbered_.first != &method) {
     const auto found = numbers_.find(&method);
     last_numbered_ = {&method, found == numbers_.end() ? nullptr : &found->second};
@@ -384,36 +384,48 @@ status session_wire::got_call(const call_frame& c) {
     return resource_exhausted("session: " + number(gaps_.size()) + " keys without gaps stand still");
   }
   rules_.begun(c.request.size());
-  const auto refuse = [&](const status& why) {
-    say_error(c.id, c.request.size(), why, /*not_run=*/true, nullptr, nullptr);
-    if (c.gapless) gaps_.insert(c.key);
-    will_write();
-  };
   const auto& method = methods_[c.method];
+  const bool is_plain = method.offer.service != nullptr && !c.gapless && !c.metadata.any && (limits_.pauses || !full());
+  if (!is_plain) {
+    if (auto why = reason_to_refuse(c, method); !why.ok()) {
+      refuse(c, why);
+      return {};
+    }
+  }
+  auto* served = new session_served_call{*this, c, method.offer};
+  serving_.insert(c.id, served);
+  if (c.gapless) {
+    const auto [lane, idle] = gapless_lanes_.try_emplace(c.key);
+    if (!idle) {
+      served->keep(c.request);
+      lane->second.push_back(served);
+      return {};
+    }
+  }
+  served->begin(c.request);
+  return {};
+}
+
+status session_wire::reason_to_refuse(const call_frame& c, const named_method& method) {
   if (method.offer.service == nullptr) {
     host_.count_unimplemented();
-    refuse(unimplemented("no method " + method.path));
-  } else if (c.gapless && gaps_.contains(c.key)) {
-    refuse(aborted(gap_text));
-  } else if (c.metadata.any && size_of_entries(c.metadata) > limits_.metadata_bytes) {
-    refuse(resource_exhausted(method.path + ": the metadata are larger than the " + number(limits_.metadata_bytes) +
-                              " bytes that are taken"));
-  } else if (full() && !limits_.pauses) {
-    refuse(resource_exhausted("session: " + number(writer_.waiting()) + " bytes of replies wait to be read"));
-  } else {
-    auto* served = new session_served_call{*this, c, method.offer};
-    serving_.insert(c.id, served);
-    if (c.gapless) {
-      const auto [lane, idle] = gapless_lanes_.try_emplace(c.key);
-      if (!idle) {
-        served->keep(c.request);
-        lane->second.push_back(served);
-        return {};
-      }
-    }
-    served->begin(c.request);
+    return unimplemented("no method " + method.path);
+  }
+  if (c.gapless && gaps_.contains(c.key)) return aborted(gap_text);
+  if (c.metadata.any && size_of_entries(c.metadata) > limits_.metadata_bytes) {
+    return resource_exhausted(method.path + ": the metadata are larger than the " + number(limits_.metadata_bytes) +
+                              " bytes that are taken");
+  }
+  if (full() && !limits_.pauses) {
+    return resource_exhausted("session: " + number(writer_.waiting()) + " bytes of replies wait to be read");
   }
   return {};
+}
+
+void session_wire::refuse(const call_frame& c, const status& why) {
+  say_error(c.id, c.request.size(), why, /*not_run=*/true, nullptr, nullptr);
+  if (c.gapless) gaps_.insert(c.key);
+  will_write();
 }
 
 status session_wire::got_reply(const reply_frame& r) {

@@ -234,6 +234,9 @@ class session_wire : batch_parts {
   status got_pong(std::uint64_t) override { return {}; }
   status got_go_away(std::uint64_t last_id) override;
 
+  // Ok when a call that keeps the rules is begun.
+  status reason_to_refuse(const call_frame& c, const named_method& method);
+  void refuse(const call_frame& c, const status& why);
   bool full() const noexcept { return writer_.waiting() > limits_.waiting_bytes; }
   // The answer to a call of `request` bytes. Returns where the message goes.
   std::uint8_t* say_reply(std::uint64_t id, std::size_t request, std::size_t bytes, const metadata* headers,

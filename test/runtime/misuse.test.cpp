@@ -282,6 +282,7 @@ TEST_SUITE("misuse") {
         "resume_on in a task that has relatives on its strand (a scope, a handler, when_all): use service.call(f)");
   }
 
+#if WEFT_DEBUG
   TEST_CASE("a job of a blocking_pool that is never awaited says what to do with it") {
     check_misuse(
         [] {
@@ -290,6 +291,7 @@ TEST_SUITE("misuse") {
         },
         "a job of a blocking_pool was dropped without having been submitted: co_await it, or start it in a scope");
   }
+#endif
 
   TEST_CASE("a blocking_pool that is stopped on a worker says where to stop it") {
     check_misuse(

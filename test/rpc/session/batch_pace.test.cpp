@@ -17,9 +17,23 @@ namespace {
 constexpr weft::time_point start{1h};
 constexpr std::size_t some = 2'000;  // bytes that wait: no small batch, and not much
 
-// Reads that many portions of a batch.
-void read(batch_pace& pace, std::size_t portions, std::size_t replies, std::size_t left) {
-  for (; portions != 0; --portions) pace.read(replies, left);
+// Reads the portions of a batch of replies from one reply to another.
+void read(batch_pace& pace, std::size_t from, std::size_t to, std::size_t replies) {
+  for (auto at = from; at != to; at += batch_pace::portion)
+    pace.read(replies, replies - at - batch_pace::portion, some);
+}
+
+// A whole batch of replies, whose calls wait: how many go alone while it is read.
+std::size_t written_alone(batch_pace& pace, std::size_t replies) {
+  std::size_t alone = 0;
+  for (std::size_t at = 0; at + batch_pace::portion < replies; at += batch_pace::portion) {
+    read(pace, at, at + batch_pace::portion, replies);
+    if (pace.to_write(some, start) != when::now) continue;
+    alone = at + batch_pace::portion;
+    pace.written();
+  }
+  pace.ended();
+  return alone;
 }
 
 }  // namespace
@@ -35,7 +49,7 @@ TEST_SUITE("batch_pace") {
   TEST_CASE("what is said while a batch is read waits for its end") {
     batch_pace pace;
     pace.begins(0);
-    pace.read(0, some);
+    pace.read(0, 0, some);
     CHECK(pace.to_write(some, start) == when::later);
     pace.ended();
     CHECK(pace.to_write(some, start) == when::now);
@@ -43,7 +57,7 @@ TEST_SUITE("batch_pace") {
   TEST_CASE("a small batch behind a long one waits for the events that are there") {
     batch_pace pace;
     pace.begins(0);
-    pace.read(0, some);
+    pace.read(0, 0, some);
     pace.ended();
     CHECK(pace.to_write(100, start) == when::after_events);
     pace.written();
@@ -53,17 +67,17 @@ TEST_SUITE("batch_pace") {
     constexpr std::size_t much = 16U << 10U;
     batch_pace pace;
     pace.begins(0);
-    pace.read(0, much);
+    pace.read(0, 0, much);
     CHECK(pace.to_write(much - 1, start) == when::later);
     CHECK(pace.to_write(much, start) == when::now);
     pace.written();
-    pace.read(0, much - 1);
+    pace.read(0, 0, much - 1);
     CHECK(pace.to_write(much, start) == when::later);  // the rest would be a small batch
   }
   TEST_CASE("nothing waits for longer than half a millisecond") {
     batch_pace pace;
     pace.begins(0);
-    pace.read(0, some);
+    pace.read(0, 0, some);
     CHECK(pace.to_write(1, start) == when::later);
     CHECK(pace.to_write(1, start + 499us) == when::later);
     CHECK(pace.to_write(1, start + 500us) == when::now);
@@ -73,34 +87,58 @@ TEST_SUITE("batch_pace") {
   TEST_CASE("when all calls are answered in one batch the first half is written alone") {
     batch_pace pace;
     pace.begins(64);
-    read(pace, 3, 64, some);
+    CHECK(written_alone(pace, 64) == 32);
+    CHECK(pace.to_write(some, start) == when::now);
+  }
+  TEST_CASE("of many calls a third is written alone, and again") {
+    batch_pace pace;
+    pace.begins(384);
+    read(pace, 0, 120, 384);
     CHECK(pace.to_write(some, start) == when::later);
-    pace.read(64, some);
+    read(pace, 120, 128, 384);
     CHECK(pace.to_write(some, start) == when::now);
     pace.written();
-    read(pace, 3, 64, some);
+    read(pace, 128, 248, 384);
+    CHECK(pace.to_write(some, start) == when::later);
+    read(pace, 248, 256, 384);
+    CHECK(pace.to_write(some, start) == when::now);
+    pace.written();
+    read(pace, 256, 376, 384);
     CHECK(pace.to_write(some, start) == when::later);
     pace.ended();
     CHECK(pace.to_write(some, start) == when::now);
   }
-  TEST_CASE("of many calls a batch is halved that answers half of those that are out") {
+  TEST_CASE("less than half of a share waits for the events that are there, and is written with what they bring") {
     batch_pace pace;
-    pace.begins(256);
-    read(pace, 7, 128, some);
+    pace.begins(384);
+    CHECK(written_alone(pace, 56) == 0);
+    CHECK(pace.to_write(some, start) == when::after_events);
+    pace.begins(384);
     CHECK(pace.to_write(some, start) == when::later);
-    pace.read(128, some);
+    read(pace, 0, 64, 200);
+    CHECK(pace.to_write(some, start) == when::later);
+    read(pace, 64, 72, 200);
+    CHECK(pace.to_write(some, start) == when::now);
+    pace.written();
+    read(pace, 72, 192, 200);
+    CHECK(pace.to_write(some, start) == when::later);
+    pace.ended();
     CHECK(pace.to_write(some, start) == when::now);
   }
-  TEST_CASE("a batch that answers few of the calls that are out is not halved, nor a small one") {
+  TEST_CASE("a batch that would leave less than half of a share is not divided, nor one of few calls") {
     for (const auto& [replies, out] :
-         {std::pair{64, 128}, std::pair{127, 254}, std::pair{64, 256}, std::pair{40, 40}}) {
+         {std::pair{40, 64}, std::pair{128, 384}, std::pair{184, 384}, std::pair{40, 40}}) {
       CAPTURE(replies);
       batch_pace pace;
       pace.begins(static_cast<std::size_t>(out));
-      for (int read = 8; read < replies; read += 8) {
-        pace.read(static_cast<std::size_t>(replies), some);
-        CHECK(pace.to_write(some, start) == when::later);
-      }
+      CHECK(written_alone(pace, static_cast<std::size_t>(replies)) == 0);
+      CHECK(pace.to_write(some, start) == when::now);
     }
+  }
+  TEST_CASE("a short batch does not wait for others, however many calls are out") {
+    batch_pace pace;
+    pace.begins(384);
+    pace.ended();
+    CHECK(pace.to_write(1, start) == when::now);
   }
 }

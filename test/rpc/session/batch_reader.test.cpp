@@ -176,6 +176,20 @@ TEST_SUITE("batch_reader") {
       CHECK_FALSE(accepts(with_length(2, tag(3, 2) + varint(length) + id)));
     }
   }
+  TEST_CASE("a number has at most ten bytes, wherever its frame ends, and none of the next frame's") {
+    const auto behind = with_length(2, tag(1, 0) + varint(7)) + with_length(100, "behind it");
+    for (std::size_t digits = 1; digits <= 11; ++digits) {
+      CAPTURE(digits);
+      const std::string unended(digits, '\x81');
+      const auto number = unended.substr(1) + '\x01';
+      for (const std::uint32_t kind : {2, 3}) {
+        for (const auto& next : {std::string{}, behind}) {
+          CHECK(accepts(with_length(kind, tag(1, 0) + number) + next) == (digits <= 10));
+          CHECK_FALSE(accepts(with_length(kind, tag(1, 0) + unended) + next));
+        }
+      }
+    }
+  }
   TEST_CASE("takes paths and keys that are no UTF-8, which the generated parser refuses") {
     // On purpose: a path is only compared with those of methods, and what is no key of metadata is no key in UTF-8 either.
     const auto bytes = with_length(2, tag(1, 0) + varint(1) + with_length(3, "\xff"));

@@ -21,8 +21,9 @@ class batch_pace {
   /// Calls and replies of a batch that are read at a time: few enough to stay in the nearest cache.
   static constexpr std::size_t portion = 8;
 
-  /// A batch has come; so many calls of this side are out.
-  void begins(std::size_t out) noexcept {
+  /// A batch has come; so many calls of this side are out, and so many bytes wait to be written.
+  void begins(std::size_t out, std::size_t waiting) noexcept {
+    if (waiting == 0) unwritten_ = 0;  // what was answered has set off nothing
     share_ = out < least_shared ? 0 : out / (out < many_out ? 2 : 3);
     reading_ = true;
     in_portions_ = share_full_ = false;
@@ -48,12 +49,13 @@ class batch_pace {
   /// So many bytes wait to be written.
   when to_write(std::size_t waiting, time_point now) noexcept {
     if (wanted_since_ == never) wanted_since_ = now;
+    const bool overdue = now - wanted_since_ >= long_wait;
     if (!reading_) {
-      const bool little = waiting < small_batch || unwritten_ < share_ / 2;
-      return in_portions_ && little ? when::after_events : when::now;
+      const bool little = waiting < small_batch || (unwritten_ != 0 && unwritten_ < share_ / 2);
+      return in_portions_ && little && !overdue ? when::after_events : when::now;
     }
     const bool much = waiting >= much_waiting && left_ >= much_waiting;
-    return share_full_ || much || now - wanted_since_ >= long_wait ? when::now : when::later;
+    return share_full_ || much || overdue ? when::now : when::later;
   }
   void written() noexcept {
     wanted_since_ = never;

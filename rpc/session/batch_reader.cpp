@@ -10,6 +10,8 @@
 namespace weft::detail {
 namespace {
 
+constexpr int most_of_length = 5;  // bytes, and of a tag: protobuf reads no further
+
 enum wire_type : std::uint8_t { varint = 0, fixed64 = 1, bytes = 2, group = 3, group_end = 4, fixed32 = 5 };
 
 constexpr std::uint8_t tag(unsigned field, wire_type type) noexcept {
@@ -36,13 +38,13 @@ class fields {
   bool next() noexcept {
     if (at_ == end_) return false;
     std::uint64_t tag = 0;
-    if (!read_varint(tag, most_of_tag)) return fail();
+    if (!read_varint(tag, most_of_length)) return fail();
     field_ = static_cast<std::uint32_t>(tag) >> 3U;  // bits beyond 32 are dropped, as protobuf does
     type_ = static_cast<wire_type>(tag & 7U);
     if (field_ == 0) return fail();
     if (type_ == bytes) {
       std::uint64_t length = 0;
-      if (!read_varint(length, most_of_tag) || length > static_cast<std::uint64_t>(end_ - at_)) return fail();
+      if (!read_varint(length, most_of_length) || length > static_cast<std::uint64_t>(end_ - at_)) return fail();
       return take(length);
     }
     return type_ == varint ? read_varint(number_) || fail() : next_rare();
@@ -66,8 +68,7 @@ class fields {
   const char* at() const noexcept { return at_; }
 
  private:
-  static constexpr unsigned most_of_tag = 5;  // and of a length: protobuf reads no further
-  static constexpr int deepest = 100;         // protobuf's limit of messages and groups within each other
+  static constexpr int deepest = 100;  // protobuf's limit of messages and groups within each other
 
   WEFT_NOINLINE bool read_long_varint(std::uint64_t& value, unsigned most_bytes) noexcept {
     value = 0;
@@ -192,7 +193,10 @@ class quick_fields {
   [[gnu::always_inline]] bool read(unsigned field, std::string_view& text) noexcept {
     std::uint64_t length = 0;
     if (!skip(tag(field, bytes))) return true;
-    if (!read_varint(length) || length > static_cast<std::uint64_t>(end_ - at_)) return false;
+    const auto* const digits = at_;
+    if (!read_varint(length) || length > static_cast<std::uint64_t>(end_ - at_) || at_ - digits > most_of_length) {
+      return false;
+    }
     text = {at_, static_cast<std::size_t>(length)};
     at_ += length;
     return true;
@@ -359,8 +363,8 @@ status batch_reader::read_first(batch_parts& parts) {
         attached = true;
         if (!weft::detail::read(f.text(), attach)) return malformed("Attach");
         break;
-      case 2: ++calls_; break;
-      case 3: ++replies_; break;
+      case 2: calls_ += f.is_bytes() ? 1 : 0; break;
+      case 3: replies_ += f.is_bytes() ? 1 : 0; break;
       case 5:
         if (!f.is_bytes()) break;
         window_said = true;

@@ -32,7 +32,8 @@ session_core::~session_core() = default;
 status session_core::start(session_item& item) noexcept {
   if (item.order().gapless) item.serial = ++started_;
   // Most are: a stream is there, and nothing waits for anything.
-  const bool at_once = current_ != nullptr && waiting_.empty() && held_.empty() && !item.order().gapless && !closed_;
+  const bool at_once = current_ != nullptr && waiting_.empty() && held_.empty() && !item.order().gapless && !closed_ &&
+                       !unary_ && !channel_->owner().queue().shut();
   if (at_once && current_->wire().takes(item)) return current_->wire().send(item);
   if (closed_) return cancelled(closed_text);
   if (channel_->owner().queue().shut()) return unavailable("the runtime has ended");

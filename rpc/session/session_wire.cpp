@@ -94,7 +94,7 @@ void session_wire::have_read(bool ok) {
     reading_ = false;
     return host_.progressed();
   }
-  pace_.begins(sent_.size());
+  pace_.begins(sent_.size(), writer_.waiting());
   if (!incoming_.TrySingleSlice(&batch_).ok() && !incoming_.DumpToSingleSlice(&batch_).ok()) {
     violation_ = internal_error("session: a batch could not be read");
     return batch_ended();

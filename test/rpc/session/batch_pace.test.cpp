@@ -42,13 +42,13 @@ TEST_SUITE("batch_pace") {
   TEST_CASE("what is said while nothing is read is written at once") {
     batch_pace pace;
     CHECK(pace.to_write(1, start) == when::now);
-    pace.begins(1);
+    pace.begins(1, 0);
     pace.ended();
     CHECK(pace.to_write(1, start) == when::now);
   }
   TEST_CASE("what is said while a batch is read waits for its end") {
     batch_pace pace;
-    pace.begins(0);
+    pace.begins(0, 0);
     pace.read(0, 0, some);
     CHECK(pace.to_write(some, start) == when::later);
     pace.ended();
@@ -56,7 +56,7 @@ TEST_SUITE("batch_pace") {
   }
   TEST_CASE("a small batch behind a long one waits for the events that are there") {
     batch_pace pace;
-    pace.begins(0);
+    pace.begins(0, 0);
     pace.read(0, 0, some);
     pace.ended();
     CHECK(pace.to_write(100, start) == when::after_events);
@@ -66,7 +66,7 @@ TEST_SUITE("batch_pace") {
   TEST_CASE("what is much does not wait while as much is to be read") {
     constexpr std::size_t much = 16U << 10U;
     batch_pace pace;
-    pace.begins(0);
+    pace.begins(0, 0);
     pace.read(0, 0, much);
     CHECK(pace.to_write(much - 1, start) == when::later);
     CHECK(pace.to_write(much, start) == when::now);
@@ -76,7 +76,7 @@ TEST_SUITE("batch_pace") {
   }
   TEST_CASE("nothing waits for longer than half a millisecond") {
     batch_pace pace;
-    pace.begins(0);
+    pace.begins(0, 0);
     pace.read(0, 0, some);
     CHECK(pace.to_write(1, start) == when::later);
     CHECK(pace.to_write(1, start + 499us) == when::later);
@@ -86,13 +86,13 @@ TEST_SUITE("batch_pace") {
   }
   TEST_CASE("when all calls are answered in one batch the first half is written alone") {
     batch_pace pace;
-    pace.begins(64);
+    pace.begins(64, 0);
     CHECK(written_alone(pace, 64) == 32);
     CHECK(pace.to_write(some, start) == when::now);
   }
   TEST_CASE("of many calls a third is written alone, and again") {
     batch_pace pace;
-    pace.begins(384);
+    pace.begins(384, 0);
     read(pace, 0, 120, 384);
     CHECK(pace.to_write(some, start) == when::later);
     read(pace, 120, 128, 384);
@@ -110,10 +110,10 @@ TEST_SUITE("batch_pace") {
   }
   TEST_CASE("less than half of a share waits for the events that are there, and is written with what they bring") {
     batch_pace pace;
-    pace.begins(384);
+    pace.begins(384, 0);
     CHECK(written_alone(pace, 56) == 0);
     CHECK(pace.to_write(some, start) == when::after_events);
-    pace.begins(384);
+    pace.begins(384, some);
     CHECK(pace.to_write(some, start) == when::later);
     read(pace, 0, 64, 200);
     CHECK(pace.to_write(some, start) == when::later);
@@ -130,14 +130,33 @@ TEST_SUITE("batch_pace") {
          {std::pair{40, 64}, std::pair{128, 384}, std::pair{184, 384}, std::pair{40, 40}}) {
       CAPTURE(replies);
       batch_pace pace;
-      pace.begins(static_cast<std::size_t>(out));
+      pace.begins(static_cast<std::size_t>(out), 0);
       CHECK(written_alone(pace, static_cast<std::size_t>(replies)) == 0);
       CHECK(pace.to_write(some, start) == when::now);
     }
   }
+  TEST_CASE("replies that set off nothing are not counted") {
+    batch_pace pace;
+    pace.begins(384, 0);
+    CHECK(written_alone(pace, 120) == 0);
+    pace.begins(264, 0);
+    CHECK(written_alone(pace, 120) == 0);
+  }
+  TEST_CASE("answers do not wait for a share of calls, and nothing does for longer than half a millisecond") {
+    batch_pace pace;
+    pace.begins(384, 0);
+    pace.read(0, 0, some);
+    pace.ended();
+    CHECK(pace.to_write(some, start) == when::now);
+    pace.written();
+    pace.begins(384, 0);
+    CHECK(written_alone(pace, 56) == 0);
+    CHECK(pace.to_write(some, start + 499us) == when::after_events);
+    CHECK(pace.to_write(some, start + 500us) == when::now);
+  }
   TEST_CASE("a short batch does not wait for others, however many calls are out") {
     batch_pace pace;
-    pace.begins(384);
+    pace.begins(384, 0);
     pace.ended();
     CHECK(pace.to_write(1, start) == when::now);
   }

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <weft/runtime/config.hpp>
 
 #include "../../support/session_batches.hpp"
@@ -164,6 +165,16 @@ TEST_SUITE("batch_reader") {
       CHECK(accepts(varint(6U << 3U, longer) + varint(1)) == (longer < 5));
       CHECK(accepts(tag(2, 2) + varint(0, longer)) == (longer < 5));
       CHECK(accepts(tag(6, 0) + varint(1, longer)) == (longer < 10));
+    }
+  }
+  TEST_CASE("takes lengths of five bytes at most within a frame, too") {
+    for (std::size_t longer = 0; longer <= 9; ++longer) {
+      CAPTURE(longer);
+      for (const auto& [kind, text] : {std::pair{2U, 4U}, std::pair{3U, 3U}}) {
+        const auto frame = with_length(kind, tag(1, 0) + varint(1) + tag(text, 2) + varint(0, longer));
+        CHECK(accepts(frame) == (longer <= 4));
+        CHECK(accepts(frame + with_length(100, "behind it")) == (longer <= 4));
+      }
     }
   }
   TEST_CASE("takes no length beyond the end") {

@@ -142,7 +142,9 @@ TEST_SUITE("batch_reader") {
   TEST_CASE("reads numbers of a list packed or one by one") {
     const auto packed = with_length(4, varint(1) + varint(1'000'000) + varint(~std::uint64_t{0}));
     const auto single = tag(4, 0) + varint(5);
-    for (const auto& bytes : {packed, single, packed + single, single + packed + single}) CHECK(accepts(bytes));
+    const auto both = packed + single;
+    const auto three = single + both;
+    for (const auto& bytes : {packed, single, both, three}) CHECK(accepts(bytes));
     CHECK_FALSE(accepts(with_length(4, varint(300).substr(0, 1))));
   }
   TEST_CASE("skips groups, as deep as protobuf does") {
@@ -195,8 +197,10 @@ TEST_SUITE("batch_reader") {
       const auto number = unended.substr(1) + '\x01';
       for (const std::uint32_t kind : {2, 3}) {
         for (const auto& next : {std::string{}, behind}) {
-          CHECK(accepts(with_length(kind, tag(1, 0) + number) + next) == (digits <= 10));
-          CHECK_FALSE(accepts(with_length(kind, tag(1, 0) + unended) + next));
+          auto good = with_length(kind, tag(1, 0) + number);
+          auto bad = with_length(kind, tag(1, 0) + unended);
+          CHECK(accepts(good.append(next)) == (digits <= 10));
+          CHECK_FALSE(accepts(bad.append(next)));
         }
       }
     }

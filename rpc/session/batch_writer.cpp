@@ -6,15 +6,12 @@
 #include <cstring>
 #include <string_view>
 #include <utility>
+#include <weft/rpc/session/protobuf_wire.hpp>
 
 namespace weft::detail {
 namespace {
 
-// Field numbers are those of session.proto; all are below 16, so a tag is one byte.
-enum wire_type : std::uint8_t { varint = 0, bytes = 2 };
-constexpr std::uint8_t tag(unsigned field, wire_type type) noexcept {
-  return static_cast<std::uint8_t>(field << 3U | type);
-}
+using namespace protobuf_wire;  // NOLINT(google-build-using-namespace): this file is about nothing else
 
 std::size_t size_of_varint(std::uint64_t v) noexcept {
   return (static_cast<std::size_t>(std::bit_width(v | 1U)) + 6) / 7;

@@ -31,10 +31,6 @@ session_core::~session_core() = default;
 
 status session_core::start(session_item& item) noexcept {
   if (item.order().gapless) item.serial = ++started_;
-  // Most are: a stream is there, and nothing waits for anything.
-  const bool at_once = current_ != nullptr && waiting_.empty() && held_.empty() && !item.order().gapless && !closed_ &&
-                       !unary_ && !channel_->owner().queue().shut();
-  if (at_once && current_->wire().takes(item)) return current_->wire().send(item);
   if (closed_) return cancelled(closed_text);
   if (channel_->owner().queue().shut()) return unavailable("the runtime has ended");
   if (!channel_->problem().ok()) return channel_->problem();
@@ -52,9 +48,9 @@ status session_core::start(session_item& item) noexcept {
     hold(item);
     return {};
   }
-  const auto* extras = item.extras();
-  const bool patient = extras != nullptr && extras->wait_for_ready;
   if (current_ == nullptr) {
+    const auto* extras = item.extras();
+    const bool patient = extras != nullptr && extras->wait_for_ready;
     if (home().read_clock() >= not_before_) {
       connect();
     } else if (!patient) {

@@ -5,7 +5,7 @@ set -euo pipefail
 cd -P "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 readonly seconds=$1 least=90 build=$PWD/build/coverage
-readonly decoder=(rpc/session/{batch_reader.cpp,batch_writer.cpp,call_rules.cpp,call_rules.hpp,sent_calls.hpp,id_table.hpp})
+readonly decoder=(rpc/session/{batch_reader.cpp,protobuf_wire.hpp,batch_writer.cpp,call_rules.cpp,call_rules.hpp,sent_calls.hpp,id_table.hpp})
 cmake --preset asan -B "$build" -DWEFT_SANITIZE= -DCMAKE_CXX_FLAGS="-fprofile-instr-generate -fcoverage-mapping" > /dev/null
 cmake --build "$build" --target fuzz_session >&2
 readonly program=$build/test/fuzz/fuzz_session

@@ -23,6 +23,15 @@ void read(batch_pace& pace, std::size_t from, std::size_t to, std::size_t replie
     pace.read(replies, replies - at - batch_pace::portion, some);
 }
 
+// With the replies up to `full` a share is full, and not before; it is written.
+void check_share(batch_pace& pace, std::size_t from, std::size_t full, std::size_t replies) {
+  read(pace, from, full - batch_pace::portion, replies);
+  CHECK(pace.to_write(some, start) == when::later);
+  read(pace, full - batch_pace::portion, full, replies);
+  CHECK(pace.to_write(some, start) == when::now);
+  pace.written();
+}
+
 // A whole batch of replies, whose calls wait: how many go alone while it is read.
 std::size_t written_alone(batch_pace& pace, std::size_t replies) {
   std::size_t alone = 0;
@@ -93,16 +102,8 @@ TEST_SUITE("batch_pace") {
   TEST_CASE("of many calls a third is written alone, and again") {
     batch_pace pace;
     pace.begins(384, 0);
-    read(pace, 0, 120, 384);
-    CHECK(pace.to_write(some, start) == when::later);
-    read(pace, 120, 128, 384);
-    CHECK(pace.to_write(some, start) == when::now);
-    pace.written();
-    read(pace, 128, 248, 384);
-    CHECK(pace.to_write(some, start) == when::later);
-    read(pace, 248, 256, 384);
-    CHECK(pace.to_write(some, start) == when::now);
-    pace.written();
+    check_share(pace, 0, 128, 384);
+    check_share(pace, 128, 256, 384);
     read(pace, 256, 376, 384);
     CHECK(pace.to_write(some, start) == when::later);
     pace.ended();
@@ -115,11 +116,7 @@ TEST_SUITE("batch_pace") {
     CHECK(pace.to_write(some, start) == when::after_events);
     pace.begins(384, some);
     CHECK(pace.to_write(some, start) == when::later);
-    read(pace, 0, 64, 200);
-    CHECK(pace.to_write(some, start) == when::later);
-    read(pace, 64, 72, 200);
-    CHECK(pace.to_write(some, start) == when::now);
-    pace.written();
+    check_share(pace, 0, 72, 200);
     read(pace, 72, 192, 200);
     CHECK(pace.to_write(some, start) == when::later);
     pace.ended();
